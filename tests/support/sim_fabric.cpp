@@ -380,6 +380,7 @@ bool SimFabric::stop(std::uint16_t node, std::chrono::nanoseconds limit) {
   stopped.kernel().on_drain();
   drive(stopped);
   if (!run_until([&stopped] { return stopped.kernel().is_drained(); }, limit)) return false;
+  run_for(options_.frame_delay_max);  // what it has sent arrives before its connections end
   kill(node);
   return true;
 }

@@ -117,6 +117,10 @@ class EntityBuilder {
     return std::move(*this);
   }
   EntityBuilder&& together(std::string_view group) && {
+    static_assert(
+        !T::epic_is_local,
+        "epic: a class with local(n) has no shards, as its calls run on the nodes of their callers: leave out "
+        "together(...)");
     info_.group = group.substr(group.find_last_of(": ") + 1);  // npos + 1 is 0
     return std::move(*this);
   }
@@ -237,6 +241,7 @@ const reflect::EntityInfo& entity_info() {
 #define EPIC_L_params(...) EPIC_EAT
 #define EPIC_L_renamed(...) EPIC_EAT
 #define EPIC_L_named(...) EPIC_EAT
+#define EPIC_L_together(...) EPIC_EAT
 #define EPIC_L_interval(...) EPIC_EAT
 #define EPIC_L_gated()
 #define EPIC_L_transient()
@@ -290,6 +295,7 @@ const reflect::EntityInfo& entity_info() {
 #define EPIC_C_params(...) EPIC_EAT
 #define EPIC_C_renamed(...) EPIC_EAT
 #define EPIC_C_named(...) EPIC_EAT
+#define EPIC_C_together(...) EPIC_EAT
 #define EPIC_C_interval(...) EPIC_EAT
 #define EPIC_C_gated()
 #define EPIC_C_transient()

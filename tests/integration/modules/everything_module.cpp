@@ -1,6 +1,6 @@
 #include "everything.hpp"
 
-using market::Stall;
+using market::Appraiser, market::Stall;
 using town::Being, town::Citizen;
 
 namespace {
@@ -13,4 +13,4 @@ epic::Task<void> setup(epic::Pool pool) {
 }
 }  // namespace
 
-EPIC_MODULE(setup, Stall, Being, Citizen)
+EPIC_MODULE(setup, Stall, Appraiser, Being, Citizen)

@@ -135,7 +135,7 @@ struct LocalFixture {
     return fabric.call(1, std::move(call));
   }
   static kernel::ShardId shard_of(std::string_view name) {
-    return kernel::shard_of(name, test::SimOptions().shard_count);
+    return kernel::ungrouped(test::SimOptions().shard_count).shard_of(name);
   }
   /// A patron that this node has, in another shard than the painter's.
   Ref<Patron> patron_of(std::uint16_t node) {

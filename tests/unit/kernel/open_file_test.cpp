@@ -339,7 +339,7 @@ TEST_CASE("open file: its entity does not move before what was taken is written"
   f.fabric.call(1, f.archivist->lines());
   f.fabric.call(1, f.archivist->write_in_file("log", "one"));
   CHECK(f.content("log").empty());  // it is on its way
-  f.fabric.move_shard(kernel::shard_of("Archivist", f.archivist.key(), 16), 2);
+  f.fabric.move_shard(kernel::ungrouped(16).shard_of("Archivist", f.archivist.key()), 2);
   CHECK(f.fabric.run_until([&] { return f.fabric.owner_of(f.archivist.name()) == 2; }));
   CHECK(f.content("log") == "one");
   f.fabric.call(2, f.archivist->write_in_file("log", "two"));

@@ -103,7 +103,7 @@ TEST_CASE("memory files: a power cut takes back what was not synced, or not", "[
 
 TEST_CASE("memory files: open ones of a simulated disk meet its faults", "[sim]") {
   simulated::World world(1, 0ns);
-  simulated::Disk disk(world, 8, {});
+  simulated::Disk disk(world, epic::kernel::ungrouped(8), {});
   const auto file = disk.files().open("a", FileMode::update);
   file->write_at(0, "one");
   disk.set_full(true);

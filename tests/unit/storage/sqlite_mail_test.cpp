@@ -119,7 +119,7 @@ TEST_CASE("sqlite mail: a row that damage moves to a shard that there is not is 
   wanted = {message(1).id};
   const auto found = must(read_dead_letters(*store, wanted, Damaged::included));
   REQUIRE(found.size() == 1);
-  CHECK(found.front().to_shard.value < store->identity().shard_count);
+  CHECK(found.front().to_shard.value < store->identity().placement.shard_count());
 }
 
 TEST_CASE("sqlite mail: messages are counted by their status", "[storage]") {

@@ -134,17 +134,17 @@ TEST_CASE("sqlite store: a newer format and another hash are refused", "[storage
   const TempDir directory;
   open_sqlite(directory.file()).reset();
   SECTION("format") {
-    run_sql(directory.file(), "UPDATE meta SET value = 5 WHERE name = 'format_version'");
+    run_sql(directory.file(), "UPDATE meta SET value = 6 WHERE name = 'format_version'");
     run_sql(directory.file(), "UPDATE meta SET value = '9.5' WHERE name = 'needs_epic'");
     for (const OpenOptions& options : {creating(), reading()}) {
       const StoreError error = error_of(SqliteStore::open(directory.file(), options));
       CHECK(error.code == StoreErrorCode::incompatible);
-      CHECK_THAT(error.message, Catch::Contains("has format 5, and this epic reads formats up to 4") &&
+      CHECK_THAT(error.message, Catch::Contains("has format 6, and this epic reads formats up to 5") &&
                                     Catch::Contains("epic 9.5 or newer reads it"));
     }
   }
   SECTION("format of an epic that did not say which") {
-    run_sql(directory.file(), "UPDATE meta SET value = 5 WHERE name = 'format_version'");
+    run_sql(directory.file(), "UPDATE meta SET value = 6 WHERE name = 'format_version'");
     run_sql(directory.file(), "DELETE FROM meta WHERE name = 'needs_epic'");
     CHECK_THAT(error_of(SqliteStore::open(directory.file(), reading())).message,
                Catch::Contains("the epic that wrote it reads it"));
