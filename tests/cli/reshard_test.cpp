@@ -90,7 +90,7 @@ TEST_CASE("reshard: the store has other shards, epic.toml agrees, and the former
 
 TEST_CASE("reshard: the groups of the built module take the place of the store's, and the number stays", "[cli]") {
   Transcript transcript("unused");
-  make_project_with_state(transcript);
+  make_project_to_reshard(transcript);
   const auto placement = [&] {
     return open_sqlite(transcript.directory() / ".epic/state.sqlite", reading())->identity().placement;
   };

@@ -65,7 +65,7 @@ class Activations final : private Collector::Listener, private WaitEnds::Listene
   // ---- into memory ----
   /// For a call to an entity that is not in memory, in an own shard. The call waits until it is active.
   void activate(RecordRef call, const TypeEntry& type, ShardId shard);
-  /// For a call to an entity of a local class, whoever owns the shard of its name.
+  /// For a call to an entity of a local class, whichever node owns the shard of its name.
   void enter_local(RecordRef call, const TypeEntry& type);
   void on_loaded(ActivationId id, LoadResult result);
 
