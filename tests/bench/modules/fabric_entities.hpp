@@ -2,6 +2,9 @@
 // Entities for the fabric benchmarks.
 
 #include <epic/epic.hpp>
+#include <numeric>
+#include <string>
+#include <string_view>
 
 namespace bench_module {
 
@@ -234,22 +237,30 @@ class Team : public epic::Entity {
 };
 
 /// Reads and writes files in parts of one size.
+/// What a program that writes `bytes` has made, and one that reads them looks at: every byte, and other ones each time.
+inline std::string make_part(std::uint64_t number, std::uint64_t bytes) {
+  return std::string(bytes, static_cast<char>('a' + number % 26));
+}
+inline std::uint64_t look_at(std::string_view part) {
+  return std::accumulate(part.begin(), part.end(), std::uint64_t{0},
+                         [](std::uint64_t sum, char one) { return sum + static_cast<unsigned char>(one); });
+}
+
 class Copyist : public epic::Entity {
  public:
-  /// Returns the number of bytes.
+  /// Returns the sum of all bytes.
   epic::Task<std::uint64_t> read(std::string path, std::uint64_t part_bytes) const {
     epic::File file = co_await epic::open(std::move(path), epic::FileMode::read);
-    std::uint64_t bytes = 0;
+    std::uint64_t sum = 0;
     while (true) {
       const std::string part = co_await file.read(part_bytes);
-      bytes += part.size();
-      if (part.size() < part_bytes) co_return bytes;
+      sum += look_at(part);
+      if (part.size() < part_bytes) co_return sum;
     }
   }
   epic::Task<void> write(std::string path, std::uint64_t part_bytes, std::uint64_t count) const {
-    const std::string part(part_bytes, 'w');
     epic::File file = co_await epic::open(std::move(path), epic::FileMode::write);
-    for (std::uint64_t i = 0; i < count; ++i) co_await file.write(part);
+    for (std::uint64_t i = 0; i < count; ++i) co_await file.write(make_part(i, part_bytes));
     co_await file.close();
   }
   EPIC_ENTITY(Copyist, methods(read, write), transient)
@@ -261,11 +272,10 @@ class Notary : public epic::Entity {
 
  public:
   epic::Task<void> write(std::string path, std::uint64_t part_bytes, std::uint64_t count) {
-    const std::string part(part_bytes, 'w');
     epic::File file = co_await epic::open(std::move(path), epic::FileMode::write);
     for (std::uint64_t i = 0; i < count; ++i) {
       ++parts_;
-      co_await file.write(part);
+      co_await file.write(make_part(i, part_bytes));
     }
     co_await file.close();
   }
