@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <boost/algorithm/string/replace.hpp>
 #include <boost/json/object.hpp>
 
 #include "cli/commands/backup_talk.hpp"
@@ -35,8 +36,7 @@ Outcome run_backup(Context& context, const Arguments& arguments) {
   const auto paths = EPIC_TRY(context.paths(arguments));
   EPIC_TRY(open_to_read(paths));
   auto file =
-      EPIC_TRY(AtomicFile::open(path, {.existing = arguments.has("force") ? AtomicFileOptions::Existing::replaced
-                                                                          : AtomicFileOptions::Existing::refused,
+      EPIC_TRY(AtomicFile::open(path, {.existing = arguments.has("force") ? Existing::replaced : Existing::refused,
                                        .mode = 0600,
                                        .help = "name another file"}));
 
@@ -44,7 +44,11 @@ Outcome run_backup(Context& context, const Arguments& arguments) {
   BackupTalk talk(console);
   const auto content = storage::write_backup(paths.store, file.unfinished(), talk.watcher());
   talk.finish();
-  if (!content) return fail(failure_of(content.error()));
+  if (!content) {
+    storage::StoreError error = content.error();
+    boost::algorithm::replace_all(error.message, file.unfinished().string(), path);
+    return fail(failure_of(error));
+  }
   EPIC_TRY(file.keep());
   if (console.is_json()) {
     boost::json::object described = describe_content(*content);

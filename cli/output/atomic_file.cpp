@@ -10,8 +10,6 @@ namespace epic::cli {
 namespace fs = std::filesystem;
 namespace {
 
-using Existing = AtomicFileOptions::Existing;
-
 Failure failed_to_write(const fs::path& path, int error, const std::string& help) {
   return {.what = fmt::format("cannot write {}", path.string()),
           .why = std::generic_category().message(error),
@@ -28,32 +26,18 @@ bool is_there(const fs::path& path) {
   return fs::exists(fs::symlink_status(path, ignored));
 }
 
-/// Returns 0 or the system's error: EEXIST if `to` is there and must stay.
-int rename_as(const fs::path& from, const fs::path& to, Existing existing) {
-  if (existing == Existing::refused) {
-    if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return 0;
-    if (errno != EINVAL && errno != ENOSYS) return errno;
-    if (is_there(to)) return EEXIST;  // the file system cannot do it in one step
-  }
-  return std::rename(from.c_str(), to.c_str()) == 0 ? 0 : errno;
-}
-
 }  // namespace
 
 Result<AtomicFile> AtomicFile::open(fs::path path, AtomicFileOptions options) {
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) return fail(failed_to_write(path, EISDIR, options.help));
   if (options.existing == Existing::refused && is_there(path)) return fail(already_exists(path));
-  fs::path unfinished = path;
-  unfinished += fmt::format(".{}.new", ::getpid());
-  const int descriptor = ::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, options.mode);
+  auto unfinished = Unfinished::begin(path);
+  if (!unfinished) return fail(failed_to_write(path, unfinished.error(), options.help));
+  const int descriptor = ::open(unfinished->path().c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, options.mode);
   std::FILE* file = descriptor < 0 ? nullptr : ::fdopen(descriptor, "w");
   if (file == nullptr) return fail(failed_to_write(path, errno, options.help));
-  return AtomicFile(std::move(path), std::move(unfinished), std::move(options), file);
-}
-
-AtomicFile::~AtomicFile() {
-  if (file_) ::unlink(unfinished_.c_str());
+  return AtomicFile(std::move(path), *std::move(unfinished), std::move(options), file);
 }
 
 Failure AtomicFile::cannot_write(int error) const { return failed_to_write(path_, error, options_.help); }
@@ -63,10 +47,9 @@ void AtomicFile::write(std::string_view text) { std::fwrite(text.data(), 1, text
 Result<void> AtomicFile::keep() {
   if (std::fflush(file_.get()) != 0 || std::ferror(file_.get()) != 0 || ::fsync(::fileno(file_.get())) != 0)
     return fail(cannot_write(errno));
-  const int error = rename_as(unfinished_, path_, options_.existing);
+  const int error = unfinished_.move_to(path_, options_.existing);
   if (error == EEXIST && options_.existing == Existing::refused) return fail(already_exists(path_));
   if (error != 0) return fail(cannot_write(error));
-  file_.reset();
   // Some file systems sync no directories.
   if (const int unsynced = files::sync_directory(fs::absolute(path_).parent_path());
       unsynced == EIO || unsynced == ENOSPC)

@@ -212,8 +212,8 @@ class NewFiles {
     const fs::path path = root_ / file.path;
     std::error_code error;
     if (fs::create_directory(path.parent_path(), error)) made_.push_back(path.parent_path());
-    auto written = EPIC_TRY(AtomicFile::open(
-        path, {.existing = AtomicFileOptions::Existing::refused, .help = "check that you may write to its directory"}));
+    auto written = EPIC_TRY(
+        AtomicFile::open(path, {.existing = Existing::refused, .help = "check that you may write to its directory"}));
     written.write(file.text);
     EPIC_TRY(written.keep());
     made_.push_back(path);

@@ -2,12 +2,13 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
+#include <cerrno>
 
+#include "cli/output/unfinished.hpp"
 #include "cli/project/manifest.hpp"
 #include "cli/project/project_template.hpp"
 
@@ -73,43 +74,23 @@ Result<void> check(const ScaffoldOptions& options, const std::vector<TemplateFil
                           .help = std::move(manifest.error().help)});
 }
 
-Result<void> write_file(const TemplateFile& file, const fs::path& directory) {
-  const fs::path path = directory / file.path;
+/// `unfinished` is its name until the project is complete.
+Result<void> write_file(const TemplateFile& file, const fs::path& unfinished, const fs::path& path) {
   std::error_code error;
-  fs::create_directories(path.parent_path(), error);
+  fs::create_directories(unfinished.parent_path(), error);
   if (error) return fail(cannot("made", path.parent_path(), error));
-  std::ofstream out(path, std::ios::binary);
-  out << file.text;
-  out.close();
-  if (!out) return fail(cannot("written", path, std::error_code(errno, std::generic_category())));
-  fs::permissions(path, file.permissions | fs::perms::owner_read | fs::perms::owner_write, error);
-  return {};
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+  const mode_t mode = (static_cast<mode_t>(file.permissions) & 0777) | 0600;  // less the umask
+  const files::Descriptor descriptor(::open(unfinished.c_str(), kFlags, mode));
+  std::string_view rest = file.text;
+  while (descriptor.get() >= 0 && !rest.empty()) {
+    const ssize_t count = ::write(descriptor.get(), rest.data(), rest.size());
+    if (count < 0 && errno != EINTR) break;
+    if (count > 0) rest.remove_prefix(static_cast<std::size_t>(count));
+  }
+  if (descriptor.get() >= 0 && rest.empty()) return {};
+  return fail(cannot("written", path, std::error_code(errno, std::generic_category())));
 }
-
-/// A directory that is removed unless it gets another name.
-class Unfinished {
- public:
-  explicit Unfinished(fs::path path) : path_(std::move(path)) {}
-  Unfinished(const Unfinished&) = delete;
-  Unfinished& operator=(const Unfinished&) = delete;
-  ~Unfinished() {
-    std::error_code ignored;
-    if (!path_.empty()) fs::remove_all(path_, ignored);
-  }
-
-  [[nodiscard]] const fs::path& path() const { return path_; }
-
-  Result<void> rename_to(const fs::path& target) {
-    // rename() would replace an empty directory that was created meanwhile, so ask it not to.
-    if (::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE) != 0)
-      return fail(cannot("made", target, std::error_code(errno, std::generic_category())));
-    path_.clear();
-    return {};
-  }
-
- private:
-  fs::path path_;
-};
 
 }  // namespace
 
@@ -117,21 +98,20 @@ Result<std::vector<fs::path>> scaffold(const ScaffoldOptions& options) {
   const auto files = EPIC_TRY(files_of(options));
   EPIC_TRY(check(options, files));
 
-  std::error_code error;
   const fs::path target = fs::absolute(options.target);
-  const fs::path beside = target.parent_path() / fmt::format(".{}.{}.new", target.filename().string(), ::getpid());
-  fs::create_directory(beside, error);
-  if (error)
+  auto project = Unfinished::begin(target);
+  const int error = !project ? project.error() : ::mkdir(project->path().c_str(), 0777) == 0 ? 0 : errno;
+  if (error != 0)
     return fail({.what = fmt::format("cannot create {}", target.string()),
-                 .why = error.message(),
+                 .why = std::generic_category().message(error),
                  .help = {"run 'epic new' in a writable directory"}});
-  Unfinished project(beside);
   std::vector<fs::path> made;
   for (const TemplateFile& file : files) {
-    EPIC_TRY(write_file(file, project.path()));
+    EPIC_TRY(write_file(file, project->path() / file.path, target / file.path));
     made.push_back(file.path);
   }
-  EPIC_TRY(project.rename_to(target));
+  if (const int unmoved = project->move_to(target, Existing::refused); unmoved != 0)
+    return fail(cannot("made", target, std::error_code(unmoved, std::generic_category())));
   return made;
 }
 

@@ -3,7 +3,7 @@
 //
 // In the contents and names of a template's files, @NAME@ becomes the project's name and @IDENTIFIER@ the same as a C++
 // identifier. The template is read and checked first. The project is then created next to its destination and renamed
-// into it, so that it is complete or not there at all.
+// into it, so that it is complete or not there at all. Files keep the template's modes, less the umask.
 
 #include <filesystem>
 #include <string>
