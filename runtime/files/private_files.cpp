@@ -65,11 +65,12 @@ std::expected<void, Refusal> examine(const fs::path& path, int fd, Kind kind) {
   if (S_ISLNK(status.st_mode)) return is_link(path);
   if (!is_a(kind, status.st_mode)) return is_of_other_kind(path, name_of(kind));
   if (status.st_uid != ::geteuid())
-    return std::unexpected(Refusal{
-        EPERM,
-        fmt::format("'{}' belongs to user {}, and this is user {}: they could read or replace it.", path.string(),
-                    status.st_uid, ::geteuid()),
-        fmt::format("Run epic as that user, or take it over: `sudo chown -R {} '{}'`", ::geteuid(), path.string())});
+    return std::unexpected(
+        Refusal{EPERM,
+                fmt::format("'{}' belongs to user {}, and this is user {}: they could read or replace it.",
+                            path.string(), status.st_uid, ::geteuid()),
+                fmt::format("Run epic as that user, or to start without it, move it away: `mv -n '{}' '{}'`",
+                            path.string(), find_free_name(path.string() + ".old").string())});
   if ((status.st_mode & kOthers) == 0) return {};
   const std::string same = fmt::format("/proc/self/fd/{}", fd);
   if (::chmod(same.c_str(), status.st_mode & kDirectoryMode) != 0) return refuse(path, "change the mode of", errno);
@@ -203,7 +204,8 @@ std::expected<void, Refusal> refuse_link(const fs::path& path) {
   return {};
 }
 
-std::expected<void, Refusal> refuse_strangers(const fs::path& path, std::initializer_list<std::string_view> suffixes) {
+std::expected<Beside, Refusal> refuse_strangers(const fs::path& path,
+                                                std::initializer_list<std::string_view> suffixes) {
   std::optional<uid_t> owner;
   const auto check = [&](const fs::path& file) -> std::expected<void, Refusal> {
     struct stat status{};
@@ -218,10 +220,23 @@ std::expected<void, Refusal> refuse_strangers(const fs::path& path, std::initial
                             status.st_uid, path.string()),
                 fmt::format("Copy '{}' to a directory where nobody else can make files.", path.string())});
   };
-  if (auto checked = check(path); !checked) return checked;
-  for (const std::string_view suffix : suffixes)
-    if (auto checked = check(path.string() + std::string(suffix)); !checked) return checked;
-  return {};
+  if (auto checked = check(path); !checked) return std::unexpected(checked.error());
+  struct stat around{};
+  const bool is_closed = ::stat(fs::absolute(path).parent_path().c_str(), &around) == 0 &&
+                         (around.st_mode & (S_IWGRP | S_IWOTH)) == 0 &&
+                         (around.st_uid == ::geteuid() || around.st_uid == 0 || around.st_uid == owner);
+  for (const std::string_view suffix : suffixes) {
+    const fs::path beside = path.string() + std::string(suffix);
+    if (auto checked = check(beside); !checked) return std::unexpected(checked.error());
+    if (!is_closed && identify(beside))
+      return std::unexpected(
+          Refusal{EPERM,
+                  fmt::format("'{}' would change what is read from '{}', and lies where other users may make files.",
+                              beside.string(), path.string()),
+                  fmt::format("Copy both to a directory where nobody else can, or close this one: `chmod go-w '{}'`",
+                              fs::absolute(path).parent_path().string())});
+  }
+  return is_closed ? Beside::is_trusted : Beside::is_nothing;
 }
 
 std::expected<std::string, Refusal> read_file(const fs::path& path) {

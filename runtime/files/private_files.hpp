@@ -78,11 +78,16 @@ enum class Missing : std::uint8_t { ignored, created };
 
 /// For what is only read, perhaps as another user.
 [[nodiscard]] std::expected<void, Refusal> refuse_link(const std::filesystem::path& path);
-/// For a file that a library only reads, perhaps another user's, with what it opens beside it under the same name with
-/// a suffix and trusts as much: regular files, of the first one's owner or of one who may write to it anyway. What is
-/// missing is accepted.
-[[nodiscard]] std::expected<void, Refusal> refuse_strangers(const std::filesystem::path& path,
-                                                            std::initializer_list<std::string_view> suffixes);
+/// What lies beside a file under the same name with a suffix, for a library that trusts it as much.
+enum class Beside : std::uint8_t {
+  is_trusted,  // only those who may change the file, too, can make something there
+  is_nothing,  // but others can at any time: the library must not look
+};
+/// For a file that a library only reads, perhaps another user's: it and what is beside it are regular files, of the
+/// first one's owner or of one who may write to it anyway. What is missing is accepted. In a directory where others may
+/// make files, there is nothing beside it.
+[[nodiscard]] std::expected<Beside, Refusal> refuse_strangers(const std::filesystem::path& path,
+                                                              std::initializer_list<std::string_view> suffixes);
 
 [[nodiscard]] std::expected<std::string, Refusal> read_file(const std::filesystem::path& path);
 /// In place.

@@ -34,7 +34,7 @@ std::expected<bool, StoreError> has_rows(Connection& connection) {
 
 /// It is a store, of a format that is known, and fits.
 std::expected<void, StoreError> check_backup(const fs::path& backup, std::uint32_t shard_count) {
-  const auto store = SqliteStore::open(backup, {.mode = OpenMode::read_only});
+  const auto store = SqliteStore::open(backup, {.mode = OpenMode::read_only, .owner = StoreOwner::anyone});
   if (!store && store.error().code == StoreErrorCode::not_found)
     return std::unexpected(
         StoreError{StoreErrorCode::corrupt, fmt::format("'{}' is empty, so it is no backup", backup.string())});

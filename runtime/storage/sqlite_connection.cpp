@@ -12,6 +12,7 @@
 #include "files/private_files.hpp"
 #include "kernel/assert.hpp"
 #include "reflect/try.hpp"
+#include "storage/file_lock.hpp"
 #include "storage/sqlite_log_vfs.hpp"
 
 namespace epic::storage {
@@ -102,6 +103,12 @@ int flags_of(Access access) {
 
 }  // namespace
 
+std::expected<Access, StoreError> access_to_read(const std::filesystem::path& path) {
+  const auto beside = files::refuse_strangers(path, {"-wal", "-shm", "-journal"});
+  if (!beside) return std::unexpected(store_error(beside.error()));
+  return *beside == files::Beside::is_trusted ? Access::read : Access::immutable;
+}
+
 void Statement::Finalize::operator()(sqlite3_stmt* raw) const { sqlite3_finalize(raw); }
 
 Statement& Statement::set(int index, std::int64_t value) {
@@ -155,7 +162,7 @@ std::expected<Connection, StoreError> Connection::open(const std::filesystem::pa
                                                        const std::string& vfs, std::chrono::milliseconds timeout) {
   const std::filesystem::path opened = opened_name(path);
   const std::string name = access == Access::immutable ? uri_of(opened) : opened.string();
-  const std::string used_vfs = opened == path ? vfs : log_vfs_over(vfs);
+  const std::string used_vfs = opened.string().starts_with(kOpenDirectories) ? log_vfs_over(vfs) : vfs;
   sqlite3* raw = nullptr;
   const int result =
       sqlite3_open_v2(name.c_str(), &raw, flags_of(access), used_vfs.empty() ? nullptr : used_vfs.c_str());

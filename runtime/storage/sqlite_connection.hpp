@@ -67,8 +67,12 @@ enum class Access : std::uint8_t {
   create,     // reads and writes; creates the file if it is missing
   write,      // reads and writes
   read,       // reads, beside writers
-  immutable,  // reads a file that nobody writes, in a directory where no file can be created
+  immutable,  // reads a file that nobody writes, and nothing beside it
 };
+
+/// How to read a database that another user may have made, in any directory: `read` or `immutable`. Refuses what others
+/// may have put beside it.
+[[nodiscard]] std::expected<Access, StoreError> access_to_read(const std::filesystem::path& path);
 
 /// What the last connection to be closed does with the log.
 enum class AtClose : std::uint8_t { copy_log, keep_log };

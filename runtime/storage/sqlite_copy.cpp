@@ -46,9 +46,10 @@ class ReadMoment {
   Connection& connection_;
 };
 
-/// Beside a fabric or, if no file can be made beside it, as it lies.
+/// Beside a fabric or, if no file can be made beside it, or others could, as it lies.
 std::expected<Connection, StoreError> open_to_copy(const fs::path& path) {
-  auto connection = Connection::open(path, Access::read, "", kCopyTimeout);
+  const Access access = EPIC_TRY(access_to_read(path));
+  auto connection = Connection::open(path, access, "", kCopyTimeout);
   if (connection && connection->integer("SELECT count(*) FROM sqlite_schema")) return connection;
   const auto log = find_log(path);
   if (log && log->bytes > 0) return connection;

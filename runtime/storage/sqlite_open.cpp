@@ -95,6 +95,8 @@ std::expected<Connection, StoreError> open_readable(const fs::path& path, Access
 
 std::expected<std::unique_ptr<SqliteStore>, StoreError> SqliteStore::open(const fs::path& path, OpenOptions options) {
   std::error_code ignored;
+  if (options.mode != OpenMode::create && options.owner == StoreOwner::this_user)
+    EPIC_TRY(secure_files(path, files::Missing::ignored));
   if (options.mode != OpenMode::create && !fs::exists(path, ignored)) {
     EPIC_TRY(StoreFiles::check_before_reading(path, options.wall_clock));  // a fabric may have it open
     return std::unexpected(no_store(path));
@@ -155,11 +157,9 @@ std::expected<std::unique_ptr<SqliteStore>, StoreError> SqliteStore::open_for_wr
 
 std::expected<std::unique_ptr<SqliteStore>, StoreError> SqliteStore::open_for_reading(const fs::path& path,
                                                                                       OpenOptions options) {
-  if (auto own = files::refuse_strangers(path, {"-wal", "-shm", "-journal"}); !own)
-    return std::unexpected(store_error(own.error()));
-  if (auto same = StoreFiles::check_before_reading(path, options.wall_clock); !same)
-    return std::unexpected(same.error());
-  auto connection = open_readable(path, Access::read, options);
+  const auto access = options.owner == StoreOwner::this_user ? Access::read : EPIC_TRY(access_to_read(path));
+  if (access == Access::read) EPIC_TRY(StoreFiles::check_before_reading(path, options.wall_clock));
+  auto connection = open_readable(path, access, options);
   // Reading a database with a log needs a `-shm` file next to it. If none can be created and there is no log either, no
   // fabric is running, and the file can be read as it is.
   if (!connection && connection.error().code != StoreErrorCode::corrupt && !has_log(path)) {

@@ -29,8 +29,14 @@
 
 namespace epic::storage {
 
+enum class StoreOwner : std::uint8_t {
+  this_user,  // the files belong to this user, or are refused
+  anyone,     // a file that a person has named, to read; another user may have made it, and may try to add to it
+};
+
 struct OpenOptions {
   OpenMode mode = OpenMode::existing;
+  StoreOwner owner = StoreOwner::this_user;
   std::optional<std::uint32_t> shard_count = {};  // a store made with another is refused; required by `create`
   kernel::PlacementGroups groups = {};            // recorded in a store that is made
   WallClock wall_clock = &std::chrono::system_clock::now;

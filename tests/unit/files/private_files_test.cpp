@@ -100,7 +100,7 @@ TEST_CASE("private files: a FIFO or a directory where a file should be is refuse
   }
 }
 
-TEST_CASE("private files: what belongs to another user is refused, with the command that fixes it", "[files]") {
+TEST_CASE("private files: what belongs to another user is refused, with what to do about it", "[files]") {
   if (::geteuid() != 0) {
     WARN("skipped: only root can give files away");
     return;
@@ -110,7 +110,7 @@ TEST_CASE("private files: what belongs to another user is refused, with the comm
   fs::create_directory(root.path() / "theirs");
   std::ofstream(root.path() / "file") << "x";
   for (const char* name : {"theirs", "file"}) REQUIRE(::chown((root.path() / name).c_str(), kNobody, kNobody) == 0);
-  CHECK(refusal_of(make_directory(root.path() / "theirs")).hint.find("chown -R 0") != std::string::npos);
+  CHECK(refusal_of(make_directory(root.path() / "theirs")).hint.find("mv -n ") != std::string::npos);
   CHECK(refusal_of(open_file(root.path() / "file", Use::create)).message.find("belongs to user 65534") !=
         std::string::npos);
   CHECK_FALSE(secure_tree(root.path(), "none").has_value());
@@ -131,7 +131,13 @@ TEST_CASE("private files: what a library would trust beside a file is its owner'
   CHECK(refusal_of(refuse_strangers(file, {"-log"})).message.find("symbolic link") != std::string::npos);
   fs::remove(log);
   std::ofstream(log) << "x";
-  CHECK(refuse_strangers(file, {"-log"}).has_value());
+  CHECK(refuse_strangers(file, {"-log"}) == Beside::is_trusted);
+  for (const mode_t open_to_others : {0777U, 01777U, 0775U}) {
+    REQUIRE(::chmod(root.path().c_str(), open_to_others) == 0);
+    CHECK(refusal_of(refuse_strangers(file, {"-log"})).message.find("where other users may") != std::string::npos);
+    CHECK(refuse_strangers(file, {"-index"}) == Beside::is_nothing);
+  }
+  REQUIRE(::chmod(root.path().c_str(), 0755) == 0);
   if (::geteuid() != 0) {
     WARN("skipped: only root can give files away");
     return;

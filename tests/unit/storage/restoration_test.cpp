@@ -8,6 +8,7 @@
 
 #include "storage/backup.hpp"
 #include "storage/restoration.hpp"
+#include "storage/sqlite_connection.hpp"
 #include "storage/store_mark.hpp"
 #include "support/child.hpp"
 #include "support/mail_fixtures.hpp"
@@ -205,6 +206,42 @@ TEST_CASE("restoration: what does not fit is refused, and nothing has changed", 
     fs::resize_file(place.backup, fs::file_size(place.backup) / 2);
     CHECK(refused().code == StoreErrorCode::corrupt);
   }
+}
+
+TEST_CASE("restoration: where others may make files, a log that comes after the check is not read", "[storage]") {
+  const Place place;
+  const fs::path other = place.directory.path() / "other.epic";
+  fs::copy_file(place.backup, other);
+  Child writer([&](const Reporter& reporter) {
+    const auto opened = open_sqlite(other, writing());
+    const auto tenure = take(*opened, ShardId{0}, NodeId{2});
+    must(opened->commit(batch_of({tenure}, {put("T", "z", "forged")}, NodeId{2})));
+    reporter.line("committed");
+    ::pause();
+  });
+  REQUIRE(writer.read_line() == "committed");
+  writer.kill();
+  const fs::path shared = place.directory.path() / "shared";
+  const fs::path file = shared / "monday.epic";
+  fs::create_directory(shared);
+  fs::copy_file(other, file);
+  REQUIRE(::chmod(shared.c_str(), 01777) == 0);
+  const auto count_forged = [&](Access access) {
+    auto connection = must(Connection::open(file, access, "", std::chrono::seconds(1)));
+    return must(connection.integer("SELECT count(*) FROM snapshots WHERE key = 'z'"));
+  };
+
+  CHECK(must(Restoration::prepare(file, place.store, kShardCount, {})).content().entities == 2);
+  CHECK(std::distance(fs::directory_iterator(shared), {}) == 1);
+  const Access access = must(access_to_read(file));
+  fs::copy_file(other.string() + "-wal", file.string() + "-wal");
+  CHECK(count_forged(access) == 0);
+  CHECK_THAT(error_of(Restoration::prepare(file, place.store, kShardCount, {})).message,
+             Catch::Contains("where other users may make files"));
+
+  REQUIRE(::chmod(shared.c_str(), 0755) == 0);
+  CHECK(must(access_to_read(file)) == Access::read);
+  CHECK(count_forged(Access::read) == 1);
 }
 
 TEST_CASE("restoration: a damaged row is named, and the caller decides", "[storage]") {

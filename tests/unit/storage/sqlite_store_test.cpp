@@ -1,6 +1,7 @@
 #include "storage/sqlite_store.hpp"
 
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <fstream>
 
@@ -404,4 +405,21 @@ TEST_CASE("store address: goes through a command line as text", "[storage]") {
   CHECK(StoreAddress::parse(memory.text()) == memory);
   CHECK(StoreAddress::parse(odd.text()) == odd);
   CHECK(StoreAddress::parse("/tmp/a:b/state.sqlite") == odd);  // as a person may write it
+}
+
+TEST_CASE("sqlite store: files of another user's are read only if the caller has asked for anyone's", "[storage]") {
+  if (::geteuid() != 0) {
+    WARN("skipped: only root can give files away");
+    return;
+  }
+  const TempDir directory;
+  open_sqlite(directory.file()).reset();
+  REQUIRE(::chown(directory.file().c_str(), 65534, 65534) == 0);
+  for (const OpenMode mode : {OpenMode::read_only, OpenMode::existing, OpenMode::create}) {
+    OpenOptions options = creating();
+    options.mode = mode;
+    CHECK_THAT(error_of(SqliteStore::open(directory.file(), options)).message,
+               Catch::Contains("belongs to user 65534"));
+  }
+  CHECK(SqliteStore::open(directory.file(), {.mode = OpenMode::read_only, .owner = StoreOwner::anyone}).has_value());
 }
