@@ -140,7 +140,8 @@ std::expected<ControlClient, ControlError> ControlClient::connect(const std::fil
   if (fd) return ControlClient(std::make_unique<Connection>(*fd, path));
   if (fd.error() == std::errc::no_such_file_or_directory) return no_fabric("it has no socket");
   if (fd.error() == std::errc::connection_refused) return no_fabric("nothing listens on its socket");
-  return std::unexpected(unreachable(fmt::format("Cannot reach the fabric at {}: {}.", path, fd.error().message())));
+  return std::unexpected(
+      unreachable(fmt::format("Cannot reach the fabric at {}: {}.", path, transport::connect_error_text(fd.error()))));
 }
 
 std::expected<boost::json::value, ControlError> ControlClient::request(

@@ -87,7 +87,7 @@ UnixMedium::~UnixMedium() {
 
 std::expected<StreamPtr, std::string> UnixMedium::dial(const std::string& address) {
   const auto socket = connect_unix_socket(address);
-  if (!socket) return std::unexpected(socket.error().message());
+  if (!socket) return std::unexpected(connect_error_text(socket.error()));
   return std::make_shared<UnixStream>(Protocol::socket(context_, Protocol(), *socket));
 }
 

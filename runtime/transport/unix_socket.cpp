@@ -55,7 +55,13 @@ std::expected<int, std::error_code> connect_unix_socket(const std::string& path)
       errno = ELOOP;
       return -1;
     }
-    return ::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    if (::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return -1;
+    ucred listener{};
+    socklen_t size = sizeof listener;
+    if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &listener, &size) != 0) return -1;
+    if (listener.uid == ::geteuid()) return 0;
+    errno = EPERM;
+    return -1;
   });
 }
 
@@ -66,6 +72,11 @@ std::expected<int, std::error_code> listen_unix_socket(const std::string& path) 
     if (::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return -1;
     return ::listen(socket, SOMAXCONN);
   });
+}
+
+std::string connect_error_text(const std::error_code& error) {
+  return error == std::errc::operation_not_permitted ? "what listens there was started by another user"
+                                                     : error.message();
 }
 
 }  // namespace epic::transport

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/write.hpp>
@@ -11,7 +12,10 @@
 #include "codec/peer_frames.hpp"
 #include "integration/cluster/supervised.hpp"
 #include "protocol/peers.hpp"
+#include "support/child.hpp"
 #include "support/frames.hpp"
+#include "support/temp_dir.hpp"
+#include "transport/unix_socket.hpp"
 
 using namespace epic::kernel;
 using namespace std::chrono_literals;
@@ -377,4 +381,26 @@ TEST_CASE("unix transport: when a peer has read what was sent there is room for 
   f.run_until("all calls", [&] { return two.messages.size() == sequence; });
   CHECK(one.with_room == std::vector{kNode2, kNode2});
   CHECK(one.lost.empty());
+}
+
+TEST_CASE("unix transport: what another user has started is not taken for a peer, nor for a fabric", "[transport]") {
+  if (::geteuid() != 0) {
+    WARN("skipped: only root can become another user");
+    return;
+  }
+  const epic::test::TempDir directory;
+  const std::string path = (directory.path() / "control.sock").string();
+  std::filesystem::permissions(directory.path(), std::filesystem::perms::all);
+  constexpr uid_t kNobody = 65534;
+  epic::test::Child stranger([&](const epic::test::Reporter& reporter) {
+    const bool is_nobody = ::setgid(kNobody) == 0 && ::setuid(kNobody) == 0;
+    const bool listens = is_nobody && epic::transport::listen_unix_socket(path).has_value();
+    reporter.line(listens ? "listening" : "cannot listen as nobody");
+    ::pause();
+  });
+  REQUIRE(stranger.read_line() == "listening");
+  CHECK(epic::transport::connect_unix_socket(path).error() == std::errc::operation_not_permitted);
+  const auto fabric = epic::cluster::ControlClient::connect(path);
+  REQUIRE_FALSE(fabric.has_value());
+  CHECK_THAT(fabric.error().message, Catch::Contains("started by another user"));
 }
