@@ -14,6 +14,11 @@ namespace epic::files {
 
 namespace {
 
+// What entities write is state, as private as the store. What was there keeps its mode: a person has chosen it.
+constexpr mode_t kFileMode = 0600;
+constexpr mode_t kFolderMode = 0700;
+constexpr mode_t kPermissions = 0777;  // not set-user-ID: the content is another
+
 constexpr int kFolderFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 /// Of a file that is known to be a regular one, should it have been exchanged meanwhile.
 constexpr int kFileFlags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
@@ -39,7 +44,7 @@ std::optional<struct stat> find_regular(int folder, const std::string& name, con
 
 Descriptor open_regular(int folder, const std::string& name, int flags, const std::string& path,
                         std::string_view doing) {
-  Descriptor file(::openat(folder, name.c_str(), flags | kFileFlags, 0666));
+  Descriptor file(::openat(folder, name.c_str(), flags | kFileFlags, kFileMode));
   if (file.get() < 0) throw_error(doing, path, errno);
   struct stat opened{};
   if (::fstat(file.get(), &opened) != 0) throw_error(doing, path, errno);
@@ -73,11 +78,11 @@ int try_write_through(int file, std::string_view content) {
 }
 
 /// A file that is to take another one's place. A process that had our id may have left some.
-Descriptor open_temporary(int folder, std::string& name, mode_t mode, const std::string& path, std::string_view doing) {
+Descriptor open_temporary(int folder, std::string& name, const std::string& path, std::string_view doing) {
   static std::atomic<std::uint64_t> last{0};
   while (true) {
     name = ".epic-" + std::to_string(::getpid()) + "-" + std::to_string(++last);
-    Descriptor file(::openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | kFileFlags, mode));
+    Descriptor file(::openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | kFileFlags, kFileMode));
     if (file.get() >= 0) return file;
     if (errno != EEXIST) throw_error(doing, path, errno);
   }
@@ -89,9 +94,15 @@ DataFolder::DataFolder(const std::filesystem::path& root, std::size_t bytes_max)
     : root_((std::filesystem::absolute(root) / "").parent_path()), bytes_max_(bytes_max) {}
 
 void DataFolder::make_root(const std::string& path, std::string_view doing) const {
-  std::error_code error;
-  const bool is_new = std::filesystem::create_directories(root_, error);
-  if (error) throw_error(doing, path, error.value());
+  bool is_new = false;
+  std::filesystem::path made;
+  for (const std::filesystem::path& part : root_) {
+    made /= part;
+    if (::mkdir(made.c_str(), kFolderMode) == 0)
+      is_new = true;
+    else if (errno != EEXIST)
+      throw_error(doing, path, errno);
+  }
   if (!is_new && is_root_durable_) return;
   for (std::filesystem::path above = root_.parent_path(); above.has_relative_path(); above = above.parent_path()) {
     const Descriptor folder(::open(above.c_str(), kFolderFlags));
@@ -108,7 +119,7 @@ DataFolder::Place DataFolder::find(const std::string& path, Missing folders, std
   std::size_t begin = 0;
   for (std::size_t end = path.find('/'); end != std::string::npos; end = path.find('/', begin)) {
     const std::string part = path.substr(begin, end - begin);
-    if (folders == Missing::is_made && ::mkdirat(place.folder(), part.c_str(), 0777) != 0 && errno != EEXIST)
+    if (folders == Missing::is_made && ::mkdirat(place.folder(), part.c_str(), kFolderMode) != 0 && errno != EEXIST)
       throw_error(doing, path, errno);
     place.folders.emplace_back(::openat(place.folder(), part.c_str(), kFolderFlags | O_NOFOLLOW));
     if (place.folder() < 0) throw_error(doing, path, errno);
@@ -147,10 +158,8 @@ void DataFolder::write(const std::string& path, std::string_view content) const 
   const Place place = find(path, Missing::is_made, kDoing);
   const auto former = find_regular(place.folder(), place.name, path, kDoing);
   std::string temporary;
-  // Nobody may open it in the meantime who may not open the former one.
-  const mode_t mode = former ? 0600U : 0666U;
-  const Descriptor file = open_temporary(place.folder(), temporary, mode, path, kDoing);
-  int error = former && ::fchmod(file.get(), former->st_mode & 07777) != 0 ? errno : 0;
+  const Descriptor file = open_temporary(place.folder(), temporary, path, kDoing);
+  int error = former && ::fchmod(file.get(), former->st_mode & kPermissions) != 0 ? errno : 0;
   if (error == 0) error = try_write_through(file.get(), content);
   if (error == 0 && ::renameat(place.folder(), temporary.c_str(), place.folder(), place.name.c_str()) != 0)
     error = errno;

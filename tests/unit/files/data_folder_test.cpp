@@ -72,6 +72,30 @@ TEST_CASE("data folder: a file that is replaced keeps its mode", "[files]") {
   struct stat found{};
   REQUIRE(::stat((f.root / "tool").c_str(), &found) == 0);
   CHECK((found.st_mode & 07777) == 0750);
+  REQUIRE(::chmod((f.root / "tool").c_str(), 06755) == 0);
+  f.folder.write("tool", "3");
+  REQUIRE(::stat((f.root / "tool").c_str(), &found) == 0);
+  CHECK((found.st_mode & 07777) == 0755);
+}
+
+TEST_CASE("data folder: whatever the umask, what is made is its owner's alone", "[files]") {
+  const epic::test::TempDir directory;
+  const fs::path root = directory.path() / "new/data";
+  const mode_t before = ::umask(0);
+  const DataFolder folder(root, 100);
+  folder.write("a/written", "1");
+  folder.append("a/appended", "1");
+  static_cast<void>(folder.open("a/opened", DataFolder::Open::to_update));
+  ::umask(before);
+  int count = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(directory.path())) {
+    CAPTURE(entry.path());
+    struct stat found{};
+    REQUIRE(::stat(entry.path().c_str(), &found) == 0);
+    CHECK((found.st_mode & 07777) == (entry.is_directory() ? 0700U : 0600U));
+    ++count;
+  }
+  CHECK(count == 6);
 }
 
 TEST_CASE("data folder: append adds to the end, and makes the file", "[files]") {
