@@ -18,6 +18,8 @@ _epic() {
   local plain="${current#[\"\']}"
   plain="${plain//\\/}"
   words[${#words[@]}-1]="$plain"
+  local bare="${current//\\\\/}"
+  bare="${bare//\\[\'\"]/}"  # has a quote if one may be open
   glue="${current%"${current##*[:=]}"}"
 
   local answer candidate
@@ -28,7 +30,9 @@ _epic() {
       :directories) compopt -o dirnames 2>/dev/null; return ;;
     esac
     candidate="${answer%%$'\t'*}"
-    if [[ $current != [\"\']* ]]; then
+    if [[ $bare == *[\'\"]* ]]; then  # bash inserts it as it is: not what would end the quotes, or run in them
+      [[ $candidate == *[\'\"\$\`\\\![:cntrl:]]* ]] && continue
+    else
       printf -v candidate '%q' "$candidate"
       [[ -n $glue ]] && candidate="${candidate#"$glue"}"
     fi

@@ -50,6 +50,17 @@ TEST_CASE("completions: bash joins words that it has split at '='", "[cli]") {
   CHECK(offered_by("bash", script) == "jsonl\n");
 }
 
+TEST_CASE("completions: bash is offered nothing that would end open quotes, or run in them", "[cli]") {
+  const std::string script = kOnPath + R"(source <(epic completions bash)
+epic() { printf '%s\n' "T/it's" 'T/$(x)' 'T/`x`' 'T/a"b' 'T/a\b' 'T/a!b' $'T/a\eb' 'T/ok'; }
+for word in "'T/" '"T/' "T/'" 'T/\\"' "T/\'"; do
+  COMP_WORDS=(epic inspect "$word"); COMP_LINE="epic inspect $word"; COMP_POINT=${#COMP_LINE}; COMP_CWORD=2
+  _epic
+  echo "${#COMPREPLY[@]} ${COMPREPLY[@]: -1}"
+done)";
+  CHECK(offered_by("bash", script) == "1 T/ok\n1 T/ok\n1 T/ok\n1 T/ok\n8 T/ok\n");
+}
+
 TEST_CASE("completions: fish loads the script and offers a command", "[cli]") {
   if (epic::cli::find_program("fish").empty()) return;  // not among the packages that epic needs
   const std::string script =
