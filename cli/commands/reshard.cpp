@@ -51,6 +51,7 @@ Result<kernel::Placement> stored_placement(const Project& project) {
                  .what = "nothing of this project outlives a running fabric",
                  .why = fmt::format("epic.toml says store = \"{}\"", project.manifest.store),
                  .help = {way_out}});
+  EPIC_TRY(check_state_directory(project.paths));
   const auto store = storage::open_store({.address = project.paths.store, .mode = storage::OpenMode::read_only});
   if (store) return (*store)->identity().placement;
   if (store.error().code != storage::StoreErrorCode::not_found) return fail(failure_of(store.error()));

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <initializer_list>
 
 #include "storage/open_store.hpp"
 
@@ -13,30 +14,48 @@ namespace fs = std::filesystem;
 namespace {
 
 Result<void> check_owner(const ProjectPaths& paths) {
-  for (const fs::path& path : {paths.root, paths.manifest()}) {
-    struct stat status{};
-    if (::lstat(path.c_str(), &status) != 0 || status.st_uid == ::geteuid() || status.st_uid == 0) continue;
-    return fail(
-        {.what = fmt::format("{} belongs to user {}, and this is user {}", path.string(), status.st_uid, ::geteuid()),
-         .why = "what they put into the project would run as this user",
-         .help = {fmt::format("run epic as that user, or if you trust them, in that directory, or with 'epic -C {} …'",
-                              paths.root.string())}});
-  }
+  struct stat status{};
+  if (::stat(paths.root.c_str(), &status) != 0 || status.st_uid == ::geteuid() || status.st_uid == 0) return {};
+  return fail({.what = fmt::format("{} belongs to user {}, and this is user {}", paths.root.string(), status.st_uid,
+                                   ::geteuid()),
+               .why = "what they put into the project would run as this user",
+               .help = {fmt::format("run epic as that user, or if you trust them, in that directory, or with 'epic -C "
+                                    "{} …'",
+                                    paths.root.string())}});
+}
+
+struct Part {
+  fs::path path;
+  mode_t kind;  // S_IFREG, S_IFDIR
+};
+
+Result<void> check_part(const Part& part, const struct stat& root, const struct stat& found) {
+  const std::string path = part.path.string();
+  const bool is_of_group = (root.st_mode & S_IWGRP) != 0 && found.st_gid == root.st_gid;
+  if (found.st_uid != ::geteuid() && found.st_uid != root.st_uid && found.st_uid != 0 && !is_of_group)
+    return fail({.what = fmt::format("{} belongs to user {}, and this is user {}", path, found.st_uid, ::geteuid()),
+                 .why = "what they put there would run as this user",
+                 .help = {fmt::format("remove it, or run epic as user {}", found.st_uid)}});
+  if (S_ISLNK(found.st_mode)) return {};
+  if ((found.st_mode & S_IWOTH) != 0)
+    return fail({.what = fmt::format("every user may write to {}", path),
+                 .why = "what they put there would run as this user",
+                 .help = {fmt::format("check what is in the project, then 'chmod o-w {}'", path)}});
+  if (part.kind == S_IFREG && !S_ISREG(found.st_mode))
+    return fail({.what = fmt::format("{} is not a file", path), .help = {"remove it"}});
   return {};
 }
 
-/// Where everyone may write, somebody else can have made it first, with a cache whose commands CMake runs.
-Result<void> check_build_owner(const ProjectPaths& paths) {
+/// Commands run what lies in a project: its directory's owner decides what that is, and the group if it may write.
+Result<void> check_parts(const ProjectPaths& paths, std::initializer_list<Part> parts) {
   struct stat root{};
-  struct stat build{};
-  if (::stat(paths.root.c_str(), &root) != 0 || (root.st_mode & S_IWOTH) == 0) return {};
-  if (::lstat(paths.build().c_str(), &build) != 0) return {};
-  if (build.st_uid == ::geteuid() || build.st_uid == root.st_uid || build.st_uid == 0) return {};
-  return fail({.what = fmt::format("{} belongs to user {}, and this is user {}", paths.build().string(), build.st_uid,
-                                   ::geteuid()),
-               .why = "what they put there would run as this user",
-               .help = {fmt::format("remove it, and let only its owner write to the project: 'chmod o-w {}'",
-                                    paths.root.string())}});
+  if (::stat(paths.root.c_str(), &root) != 0) return {};
+  for (const Part& part : parts) {
+    struct stat found{};
+    if (::lstat(part.path.c_str(), &found) == 0) EPIC_TRY(check_part(part, root, found));
+    if (::stat(part.path.c_str(), &found) == 0) EPIC_TRY(check_part(part, root, found));
+  }
+  return {};
 }
 
 }  // namespace
@@ -68,7 +87,12 @@ Result<ProjectPaths> find_project(const fs::path& start) {
     if (fs::exists(directory / "epic.toml", error)) {
       ProjectPaths paths(directory);
       if (directory != from) EPIC_TRY(check_owner(paths));
-      EPIC_TRY(check_build_owner(paths));
+      EPIC_TRY(check_parts(paths, {{paths.root, S_IFDIR},
+                                   {paths.manifest(), S_IFREG},
+                                   {paths.root / "CMakeLists.txt", S_IFREG},
+                                   {paths.build(), S_IFDIR},
+                                   {paths.build() / "CMakeCache.txt", S_IFREG},
+                                   {paths.build() / "modules", S_IFDIR}}));
       return paths;
     }
     if (directory == directory.parent_path()) break;
@@ -83,6 +107,7 @@ Result<ProjectPaths> find_project(const fs::path& start) {
 Result<Project> load_project(const fs::path& start) {
   auto paths = EPIC_TRY(find_project(start));
   auto manifest = EPIC_TRY(read_manifest(paths.manifest()));
+  EPIC_TRY(check_parts(paths, {{paths.module(manifest.module), S_IFREG}}));
   paths.store = storage::locate_store(manifest.store, paths.state());
   return Project{std::move(paths), std::move(manifest)};
 }

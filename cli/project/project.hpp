@@ -43,8 +43,9 @@ Failure failure_of(const files::Refusal& refusal);
 Result<void> check_state_directory(const ProjectPaths& paths);
 
 /// The directory of the nearest epic.toml, in `start` or above it. Commands run what lies in a project. So one above
-/// `start`, which the user has not named, is refused if it belongs to another user than that and root; and so is a
-/// build directory of another user's where everyone may write.
+/// `start`, which the user has not named, is refused if it belongs to another user than that and root. In any project,
+/// what commands run or load is refused if everyone may write to it, or if it belongs to another user than this one,
+/// root, the owner of the project's directory, and the members of its group if they may write there.
 Result<ProjectPaths> find_project(const std::filesystem::path& start);
 /// find_project() and its manifest.
 Result<Project> load_project(const std::filesystem::path& start);
