@@ -41,11 +41,20 @@ fs::path link_for_cmake(const Project& project) {
 Result<fs::path> make_link_for_cmake(const Project& project) {
   const fs::path link = link_for_cmake(project);
   if (link == project.paths.root) return link;
-  if (const auto made = files::make_directory(link.parent_path()); !made) return fail(failure_of(made.error()));
+  const auto cannot_make = [&](const files::Refusal& refusal) {
+    Failure failure = failure_of(refusal);
+    failure.code = ExitCode::build_failed;
+    failure.why = fmt::format("CMake cannot take all characters of {}, so it would be built through a link there",
+                              project.paths.root.string());
+    failure.help = {"move the project to a shorter path of plain letters and digits",
+                    fmt::format("or let root or its owner remove {}", link.parent_path().string())};
+    return fail(std::move(failure));
+  };
+  if (const auto made = files::make_directory(link.parent_path()); !made) return cannot_make(made.error());
   const auto links = files::Directory::open(link.parent_path());
-  if (!links) return fail(failure_of(links.error()));
+  if (!links) return cannot_make(links.error());
   if (const auto made = links->replace_link(link.filename().string(), project.paths.root.string()); !made)
-    return fail(failure_of(made.error()));
+    return cannot_make(made.error());
   return link;
 }
 
