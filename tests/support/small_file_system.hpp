@@ -13,7 +13,7 @@ namespace epic::test {
 class SmallFileSystem {
  public:
   SmallFileSystem(std::filesystem::path at, const char* size) : at_(std::move(at)) {
-    is_mounted_ = ::mount("tmpfs", at_.c_str(), "tmpfs", 0, (std::string("size=") + size).c_str()) == 0;
+    is_mounted_ = ::mount("tmpfs", at_.c_str(), "tmpfs", 0, (std::string("mode=0700,size=") + size).c_str()) == 0;
   }
   SmallFileSystem(const SmallFileSystem&) = delete;
   SmallFileSystem& operator=(const SmallFileSystem&) = delete;

@@ -6,8 +6,8 @@
 //
 // They are below one folder of the project ([files] folder in epic.toml, default "data"), and nothing else is: paths
 // are relative, without "." and "..", and links, devices and the like are refused. Folders are made as they are needed.
-// Nodes of one project share them. A file is read and written as a whole, at most 64 MiB. What one entity asks of one
-// file happens in order; what different entities ask does not.
+// New ones are private to the user (modes 0700 and 0600). Nodes of one project share them. A file is read and written
+// as a whole, at most 64 MiB. What one entity asks of one file happens in order; what different entities ask does not.
 //
 // What changes a file begins when what the entity has changed and seen so far is durable: a file shows nothing that a
 // crash could undo. When it returns, its change is on disk. If the node dies meanwhile it has happened or not, and the
