@@ -15,9 +15,9 @@ namespace epic::files {
 namespace {
 
 // What entities write is state, as private as the store. What was there keeps its mode: a person has chosen it.
-constexpr mode_t kFileMode = 0600;
-constexpr mode_t kFolderMode = 0700;
-constexpr mode_t kPermissions = 0777;  // not set-user-ID: the content is another
+constexpr mode_t kDataFileMode = 0600;
+constexpr mode_t kDataFolderMode = 0700;
+constexpr mode_t kDataPermissions = 0777;  // not set-user-ID: the content is another
 
 constexpr int kFolderFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 /// Of a file that is known to be a regular one, should it have been exchanged meanwhile.
@@ -44,7 +44,7 @@ std::optional<struct stat> find_regular(int folder, const std::string& name, con
 
 Descriptor open_regular(int folder, const std::string& name, int flags, const std::string& path,
                         std::string_view doing) {
-  Descriptor file(::openat(folder, name.c_str(), flags | kFileFlags, kFileMode));
+  Descriptor file(::openat(folder, name.c_str(), flags | kFileFlags, kDataFileMode));
   if (file.get() < 0) throw_error(doing, path, errno);
   struct stat opened{};
   if (::fstat(file.get(), &opened) != 0) throw_error(doing, path, errno);
@@ -82,7 +82,7 @@ Descriptor open_temporary(int folder, std::string& name, const std::string& path
   static std::atomic<std::uint64_t> last{0};
   while (true) {
     name = ".epic-" + std::to_string(::getpid()) + "-" + std::to_string(++last);
-    Descriptor file(::openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | kFileFlags, kFileMode));
+    Descriptor file(::openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | kFileFlags, kDataFileMode));
     if (file.get() >= 0) return file;
     if (errno != EEXIST) throw_error(doing, path, errno);
   }
@@ -98,7 +98,7 @@ void DataFolder::make_root(const std::string& path, std::string_view doing) cons
   std::filesystem::path made;
   for (const std::filesystem::path& part : root_) {
     made /= part;
-    if (::mkdir(made.c_str(), kFolderMode) == 0)
+    if (::mkdir(made.c_str(), kDataFolderMode) == 0)
       is_new = true;
     else if (errno != EEXIST)
       throw_error(doing, path, errno);
@@ -119,7 +119,7 @@ DataFolder::Place DataFolder::find(const std::string& path, Missing folders, std
   std::size_t begin = 0;
   for (std::size_t end = path.find('/'); end != std::string::npos; end = path.find('/', begin)) {
     const std::string part = path.substr(begin, end - begin);
-    if (folders == Missing::is_made && ::mkdirat(place.folder(), part.c_str(), kFolderMode) != 0 && errno != EEXIST)
+    if (folders == Missing::is_made && ::mkdirat(place.folder(), part.c_str(), kDataFolderMode) != 0 && errno != EEXIST)
       throw_error(doing, path, errno);
     place.folders.emplace_back(::openat(place.folder(), part.c_str(), kFolderFlags | O_NOFOLLOW));
     if (place.folder() < 0) throw_error(doing, path, errno);
@@ -159,7 +159,7 @@ void DataFolder::write(const std::string& path, std::string_view content) const 
   const auto former = find_regular(place.folder(), place.name, path, kDoing);
   std::string temporary;
   const Descriptor file = open_temporary(place.folder(), temporary, path, kDoing);
-  int error = former && ::fchmod(file.get(), former->st_mode & kPermissions) != 0 ? errno : 0;
+  int error = former && ::fchmod(file.get(), former->st_mode & kDataPermissions) != 0 ? errno : 0;
   if (error == 0) error = try_write_through(file.get(), content);
   if (error == 0 && ::renameat(place.folder(), temporary.c_str(), place.folder(), place.name.c_str()) != 0)
     error = errno;

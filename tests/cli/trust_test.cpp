@@ -19,7 +19,7 @@ constexpr uid_t kNobody = 65534;
 const std::vector<std::string> kParts = {"epic.toml",     "CMakeLists.txt",        "build", "build/CMakeCache.txt",
                                          "build/modules", "build/modules/arena.so"};
 
-void write_project(Transcript& transcript) {
+void write_built_project(Transcript& transcript) {
   transcript.write("epic.toml", kManifest);
   transcript.write("CMakeLists.txt", "");
   transcript.write("build/CMakeCache.txt", "");
@@ -38,7 +38,7 @@ void check_refused(Transcript& transcript, const std::string& why) {
 
 TEST_CASE("trust: a project that everyone may write to is refused, and one of a group is not", "[cli]") {
   Transcript transcript("unused");
-  write_project(transcript);
+  write_built_project(transcript);
   CHECK(transcript.run_quietly({"ls"}).exit_code == kNothingSaved);
   for (const std::string& part : kParts) {
     CAPTURE(part);
@@ -62,7 +62,7 @@ TEST_CASE("trust: a part of a project that a stranger has made is refused, unles
     return;
   }
   Transcript transcript("unused");
-  write_project(transcript);
+  write_built_project(transcript);
   constexpr gid_t kGroup = 1234;
   REQUIRE(::chown(transcript.directory().c_str(), 0, kGroup) == 0);
   for (const std::string& part : kParts) {
@@ -83,7 +83,7 @@ TEST_CASE("trust: a pipe in the place of a file is refused, and nothing waits fo
   for (const char* part : {"epic.toml", "CMakeLists.txt", "build/CMakeCache.txt"}) {
     CAPTURE(part);
     Transcript transcript("unused");
-    write_project(transcript);
+    write_built_project(transcript);
     fs::remove(transcript.directory() / part);
     REQUIRE(::mkfifo((transcript.directory() / part).c_str(), 0600) == 0);
     check_refused(transcript, "is not a file");
