@@ -46,16 +46,29 @@ std::exception_ptr make_standard(const std::string& message) {
     return std::make_exception_ptr(E());
 }
 
+/// A user's class may have no text at all.
+std::string_view text_of(const std::exception& error) {
+  const char* const text = error.what();
+  return text == nullptr ? std::string_view() : std::string_view(text);
+}
+
 /// An exception type that arrives as itself.
 struct StandardType {
   std::string_view name;
-  bool (*is_base_of)(const std::exception&);
+  bool (*can_stand_for)(const std::exception&);  // a base of it that can have its text
   std::exception_ptr (*make)(const std::string& message);
 };
 
 template <class E>
 constexpr StandardType standard(std::string_view name) {
-  return {name, [](const std::exception& thrown) { return dynamic_cast<const E*>(&thrown) != nullptr; },
+  return {name,
+          [](const std::exception& thrown) {
+            if (dynamic_cast<const E*>(&thrown) == nullptr) return false;
+            if constexpr (std::is_constructible_v<E, const std::string&>)
+              return true;
+            else
+              return text_of(thrown) == text_of(E());
+          },
           make_standard<E>};
 }
 
@@ -82,6 +95,11 @@ constexpr StandardType kStandardTypes[] = {
     standard<std::bad_exception>("std::bad_exception"),
     standard<std::exception>("std::exception"),
 };
+
+const StandardType* find_standard(std::string_view name) {
+  const auto* const found = std::ranges::find(kStandardTypes, name, &StandardType::name);
+  return found == std::end(kStandardTypes) ? nullptr : found;
+}
 
 /// False for text of which people would see nothing: blanks, control and zero-width characters only.
 bool is_visible(std::string_view text) {
@@ -149,8 +167,7 @@ bool is_one_of(boost::mp11::mp_list<E...>, const Error& error) {
 
 std::exception_ptr make_exception(ErrorCode code, const std::string& message, const std::string& exception_type) {
   if (code != ErrorCode::call_failed) return make_of(Family(), code, message);
-  for (const StandardType& type : kStandardTypes)
-    if (type.name == exception_type) return type.make(message);
+  if (const StandardType* type = find_standard(exception_type)) return type->make(message);
   return std::make_exception_ptr(CallFailed(exception_type, message));
 }
 
@@ -158,17 +175,18 @@ ErrorPart describe_thrown(const std::exception_ptr& thrown, std::string_view met
   try {
     std::rethrow_exception(thrown);
   } catch (const CallFailed& error) {
-    return {ErrorCode::call_failed, error.type_name(), shown_text(error.what(), error.type_name(), method)};
+    return {ErrorCode::call_failed, error.type_name(), shown_text(text_of(error), error.type_name(), method)};
   } catch (const std::exception& error) {
     std::string type = readable_type(typeid(error));
-    std::string text = shown_text(error.what(), type, method);
+    std::string text = shown_text(text_of(error), type, method);
     if (const auto* ours = dynamic_cast<const Error*>(&error);
         ours != nullptr && is_one_of(boost::mp11::mp_push_front<Family, Error>(), *ours))
       return {ours->code(), std::move(type), std::move(text)};
-    if (type.starts_with("std::"))
-      type = std::ranges::find_if(kStandardTypes, [&](const StandardType& known) {
-               return known.is_base_of(error);
-             })->name;
+    if (type.starts_with("std::")) {
+      const auto* const nearest =
+          std::ranges::find_if(kStandardTypes, [&](const StandardType& known) { return known.can_stand_for(error); });
+      if (nearest != std::end(kStandardTypes)) type = nearest->name;
+    }
     return {ErrorCode::call_failed, std::move(type), std::move(text)};
   } catch (const char* text) {
     return {ErrorCode::call_failed, "const char*", shown_text(text == nullptr ? "" : text, "const char*", method)};
@@ -192,8 +210,8 @@ std::exception_ptr as_received(const std::exception_ptr& thrown, std::string_vie
   try {
     std::rethrow_exception(thrown);
   } catch (const std::exception& error) {
-    const bool is_itself = readable_type(typeid(error)) == part.exception_type && part.message == error.what();
-    const bool is_known = part.code != ErrorCode::call_failed || part.exception_type.starts_with("std::");
+    const bool is_itself = readable_type(typeid(error)) == part.exception_type && part.message == text_of(error);
+    const bool is_known = part.code != ErrorCode::call_failed || find_standard(part.exception_type) != nullptr;
     if (is_itself && is_known) return thrown;
   } catch (...) {
   }

@@ -2,6 +2,7 @@
 
 #include <any>
 #include <catch2/catch.hpp>
+#include <expected>
 #include <filesystem>
 #include <functional>
 #include <future>
@@ -21,6 +22,9 @@ namespace {
 
 struct OutOfStock : std::runtime_error {
   using std::runtime_error::runtime_error;
+};
+struct Speechless : std::exception {
+  [[nodiscard]] const char* what() const noexcept override { return nullptr; }
 };
 struct StoreClosed : Unavailable {
   using Unavailable::Unavailable;
@@ -119,6 +123,11 @@ TEST_CASE("errors: every other exception arrives as CallFailed with type and tex
   };
   check(std::make_exception_ptr(OutOfStock("no pears")), {"CallFailed (anonymous namespace)::OutOfStock", "no pears"});
   check(std::make_exception_ptr(StoreClosed("closed")), {"CallFailed (anonymous namespace)::StoreClosed", "closed"});
+  check(std::make_exception_ptr(Speechless()),
+        {"CallFailed (anonymous namespace)::Speechless", "(anonymous namespace)::Speechless, without a message"});
+  // There is no standard class of this text that can be made anew.
+  check(std::make_exception_ptr(std::bad_expected_access<int>(3)),
+        {"CallFailed std::bad_expected_access<int>", std::bad_expected_access<int>(3).what()});
   check(std::make_exception_ptr(42), {"CallFailed int", "int, without a message"});
   check(std::make_exception_ptr("as C does"), {"CallFailed const char*", "as C does"});
   check(std::make_exception_ptr(static_cast<const char*>(nullptr)),
