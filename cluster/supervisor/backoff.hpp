@@ -15,6 +15,8 @@ class Backoff {
  public:
   explicit Backoff(RestartPolicy policy) : policy_(policy) {}
 
+  /// Waits start over. For a failure whose like is limited elsewhere.
+  void forget() { delay_ = {}; }
   /// The delay after a failure at `now` of something that had run since `started`.
   [[nodiscard]] std::chrono::milliseconds next_delay(std::chrono::steady_clock::time_point started,
                                                      std::chrono::steady_clock::time_point now);

@@ -87,6 +87,8 @@ class Fleet {
   void drop_spares();
   /// Like want(), for a slot without a process: it loads `module`, and once it is ready, all others will.
   void try_module(kernel::NodeId node, ModuleCopy module);
+  /// If it has just died, it waits no longer than after a first failure.
+  void forget_failures(kernel::NodeId node) { at(node).backoff.forget(); }
 
   void send(kernel::NodeId node, const protocol::ToNode& message);
   /// Checks for silent nodes and endless turns.

@@ -7,6 +7,7 @@ namespace epic::cluster {
 using kernel::NodeId;
 
 void QuarantineRunner::on_crash(const NodeSlot& slot, const Crash& crash) {
+  fleet_.forget_failures(slot.id);  // how often an entity kills nodes is limited here
   const bool was_blocked = slot.kill_cause && slot.kill_cause->reason == KillCause::Reason::turn_max;
   const auto entry = quarantine_.on_death(crash.entity, crash.method, host_.now(),
                                           was_blocked ? slot.kill_cause->limit : std::chrono::milliseconds(0));

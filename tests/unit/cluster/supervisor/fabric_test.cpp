@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include <catch2/catch.hpp>
+#include <string>
 
 #include "support/fabric_fixture.hpp"
 
@@ -228,6 +229,22 @@ TEST_CASE("fabric: an entity in whose turn nodes exit by themselves is quarantin
   CHECK_THAT(f.log, Catch::Contains("Bomb/x is quarantined: 3 nodes died while they ran Bomb/x.poke"));
   REQUIRE(f.ps().quarantined.size() == 1);
   CHECK(f.ps().quarantined.front().entity == "Bomb/x");
+}
+
+TEST_CASE("fabric: many entities that kill their node make no restart of it wait longer", "[cluster]") {
+  FabricFixture f(1);
+  f.start_and_wait();
+  for (int death = 0; death < 10; ++death) {
+    f.node(1).crash = Crash{.entity = "Bomb/" + std::to_string(death), .method = "poke", .frames = {}};
+    const std::size_t spawned = f.host.spawned.size();
+    f.die(f.node(1), SIGSEGV);
+    f.pass(f.options.restart.delay_first - 1ms);
+    CHECK(f.host.spawned.size() == spawned);
+    f.pass(1ms);
+    CHECK(f.host.spawned.size() == spawned + 1);
+    f.wait_until([&] { return f.ps().nodes.at(0).state == "ready"; });
+  }
+  CHECK(f.ps().quarantined.empty());
 }
 
 TEST_CASE("fabric: an entity whose short turns are hit by SIGKILL is named and not quarantined", "[cluster]") {
