@@ -15,6 +15,7 @@
 #include "codec/time_units.hpp"
 #include "codec/value_path.hpp"
 #include "codec/wire_reader.hpp"
+#include "kernel/errors.hpp"
 #include "protocol/json.hpp"
 #include "reflect/text_of.hpp"
 #include "reflect/type_text.hpp"
@@ -358,8 +359,8 @@ std::expected<void, kernel::CodecError> read_message(std::span<const std::byte> 
   Reader reader(bounds);
   try {
     if (reader.root(plan, bytes, object)) return {};
-  } catch (const std::exception& error) {  // out of memory, or the user's own constructor, comparison or hash
-    reader.problem = error.what();
+  } catch (...) {  // out of memory, or the user's own constructor, comparison or hash
+    reader.problem = kernel::describe_failure(std::current_exception()).message;
   }
   reader.path.reverse();
   return std::unexpected(kernel::CodecError{.path = reader.path.text(), .what = std::move(reader.problem)});

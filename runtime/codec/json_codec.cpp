@@ -6,6 +6,7 @@
 
 #include "codec/json_writer.hpp"
 #include "codec/object_json.hpp"
+#include "kernel/errors.hpp"
 #include "protocol/json.hpp"
 
 namespace epic::codec {
@@ -24,8 +25,9 @@ std::expected<void, kernel::CodecError> from_json(const boost::json::value& json
     auto read = reader.read(json, ObjectSink(type, object, labels));
     if (ignored_count != nullptr) *ignored_count += reader.ignored_count();
     return read;
-  } catch (const std::exception& error) {  // the user's own constructor, comparison or hash
-    return std::unexpected(kernel::CodecError{.path = reader.error().path, .what = error.what()});
+  } catch (...) {  // the user's own constructor, comparison or hash
+    return std::unexpected(kernel::CodecError{
+        .path = reader.error().path, .what = kernel::describe_failure(std::current_exception()).message});
   }
 }
 
