@@ -232,7 +232,7 @@ void Router::read_result(Pending& pending, const PeerAddress& node, const kernel
                                                      describe(record), node.node, text, parsed.error())));
     schema = methods.parsed.emplace(pending.method, std::move(*parsed)).first;
   }
-  const auto read = codec_.decode_sent(result.bytes, schema->second, record.method->result(), record.emplace_result());
+  const auto read = kernel::read_result(record, codec_, result.bytes, schema->second);
   if (!read)
     return end(pending, make_exception(ErrorCode::bad_arguments,
                                        fmt::format("the result of {} cannot be read: {}: {}", describe(record),

@@ -3,7 +3,9 @@
 // few have is in a CallSite: calls from and to other processes, those that wait for a shard, and what runs without
 // being a method (setup, hooks, spawned tasks).
 
+#include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -14,6 +16,7 @@
 #include "epic/call.hpp"
 #include "epic/call_options.hpp"
 #include "kernel/batch.hpp"
+#include "kernel/codec.hpp"
 #include "kernel/messages.hpp"
 #include "kernel/routing/routed_call.hpp"
 #include "reflect/schema.hpp"
@@ -73,6 +76,17 @@ namespace epic::kernel {
 [[nodiscard]] inline bool has_key(const Record& record) {
   return record.site != nullptr && record.site->extensions && !record.site->extensions->idempotency_key.empty();
 }
+
+/// A new call of it. The error: a parameter's own constructor has thrown that.
+[[nodiscard]] std::expected<RecordRef, CodecError> make_call(const reflect::MethodInfo& method);
+/// The same, with arguments that were sent.
+[[nodiscard]] std::expected<RecordRef, CodecError> make_call(const reflect::MethodInfo& method, const Codec& codec,
+                                                             std::span<const std::byte> arguments,
+                                                             const reflect::Schema& schema);
+/// Reads what the call has returned into it.
+[[nodiscard]] std::expected<void, CodecError> read_result(Record& record, const Codec& codec,
+                                                          std::span<const std::byte> result,
+                                                          const reflect::Schema& schema);
 
 /// Before the call is submitted.
 void set_key(Record& record, std::string key);

@@ -171,15 +171,14 @@ void Answers::begin(Entries::iterator at) {
   }
   const Record& first = *waiting.front().call;
   const Request& request = waiting.front().request;
-  RecordRef call(first.method->make_record());
-  if (const auto read = uses_.codec.decode_sent(request.arguments, schemas_of(*first.method).arguments,
-                                                first.method->arguments(), call->arguments());
-      !read) {
+  auto made = make_call(*first.method, uses_.codec, request.arguments, schemas_of(*first.method).arguments);
+  if (!made) {
     entries_.erase(at);
     return fail_all(std::move(waiting),
                     make_exception(ErrorCode::bad_arguments, fmt::format("its arguments cannot be read: {}: {}",
-                                                                         read.error().path, read.error().what)));
+                                                                         made.error().path, made.error().what)));
   }
+  RecordRef call = std::move(*made);
   entry.answer = {
       .id = id, .method = request.method, .arguments_schema = request.schema, .arguments_hash = request.hash};
   call->callee = first.callee;
@@ -321,9 +320,7 @@ void Answers::give(Record& call, const AnswerEnd& end, const reflect::Schema* sc
     std::string why;
     if (schema == nullptr) {
       why = "its schema is unknown";
-    } else if (const auto read =
-                   uses_.codec.decode_sent(end.bytes, *schema, call.method->result(), call.emplace_result());
-               !read) {
+    } else if (const auto read = read_result(call, uses_.codec, end.bytes, *schema); !read) {
       why = fmt::format("{}: {}", read.error().path, read.error().what);
     }
     if (!why.empty())

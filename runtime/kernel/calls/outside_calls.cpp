@@ -38,9 +38,12 @@ std::expected<RecordRef, Error> OutsideCalls::make(std::string_view type, std::s
     return std::unexpected(BadArguments(
         fmt::format("'{}' cannot name an entity: the key is empty, too long, no UTF-8, or holds a control character",
                     types_.shown(text))));
-  RecordRef record(info->make_record());
-  record->callee = std::move(name);
-  return record;
+  auto record = make_call(*info);
+  if (!record)
+    return std::unexpected(
+        BadArguments(fmt::format("{}.{} cannot be called: {}", types_.shown(text), method, record.error().what)));
+  (*record)->callee = std::move(name);
+  return std::move(*record);
 }
 
 void OutsideCalls::submit(RecordRef call, std::chrono::nanoseconds timeout, OnEnd on_end) {

@@ -266,14 +266,12 @@ void Frames::receive(const PeerAddress& from, const CallMessage& call, SharedCha
     return reply_error(from, sequence, ErrorCode::bad_arguments,
                        fmt::format("{}: {}", method.name, method.arguments_error));
 
-  RecordRef record(method.method->make_record());
-  if (!shared) {
-    if (const auto read =
-            uses_.codec.decode_sent(call.arguments, *method.arguments, method.method->arguments(), record->arguments());
-        !read)
-      return reply_error(from, sequence, ErrorCode::bad_arguments,
-                         fmt::format("{}: {}: {}", method.name, read.error().path, read.error().what));
-  }
+  auto made =
+      shared ? make_call(*method.method) : make_call(*method.method, uses_.codec, call.arguments, *method.arguments);
+  if (!made)
+    return reply_error(from, sequence, ErrorCode::bad_arguments,
+                       fmt::format("{}: {}: {}", method.name, made.error().path, made.error().what));
+  RecordRef record = std::move(*made);
   record->callee = std::move(name);
   record->is_broadcast = shared != nullptr;
   // Slightly less than the caller has: this node knows better what delays the call, and can still report it.
@@ -454,9 +452,7 @@ void Frames::read_result(Record& record, const ResultPart& result) {
       return fail(record, ErrorCode::no_such_method,
                   fmt::format("{} was answered by node-{}, which has not announced this method",
                               uses_.words.describe(record), record.site->sent_to.node));
-    if (auto read =
-            uses_.codec.decode_sent(result.bytes, *theirs->result, record.method->result(), record.emplace_result());
-        !read)
+    if (const auto read = kernel::read_result(record, uses_.codec, result.bytes, *theirs->result); !read)
       return fail(record, ErrorCode::bad_arguments,
                   fmt::format("the result of {} cannot be read: {}: {}", uses_.words.describe(record),
                               read.error().path, read.error().what));

@@ -203,12 +203,12 @@ void Inbox::begin(Entry& entry, Line& line) {
   }
   if (type->local_max > 0)
     return give_up(entry, fmt::format("{} is a local class now, of which nothing is saved", type->info->type_name));
-  RecordRef call(method->make_record());
   const auto schema = find_schema(entry, *method);
   if (!schema) return give_up(entry, "the schema of its arguments cannot be read: " + schema.error());
-  if (const auto read = uses_.codec.decode_sent(mail.arguments, **schema, method->arguments(), call->arguments());
-      !read)
-    return give_up(entry, fmt::format("its arguments cannot be read: {}: {}", read.error().path, read.error().what));
+  auto made = make_call(*method, uses_.codec, mail.arguments, **schema);
+  if (!made)
+    return give_up(entry, fmt::format("its arguments cannot be read: {}: {}", made.error().path, made.error().what));
+  RecordRef call = std::move(*made);
   call->callee = name;
   call->timeout_ns = INT64_MAX;
   call->site = new detail::CallSite(*call);

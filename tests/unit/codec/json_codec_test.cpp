@@ -1,5 +1,6 @@
 #include "codec/json_codec.hpp"
 
+#include <boost/describe/class.hpp>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstdlib>
@@ -35,6 +36,12 @@ T read(std::string_view text) {
   if (!result) throw std::runtime_error(result.error().path + ": " + result.error().what);
   return value;
 }
+
+struct Unmade {
+  Unmade() { throw 42; }
+  std::int64_t value = 0;
+};
+BOOST_DESCRIBE_STRUCT(Unmade, (), (value))
 
 /// 10^exponent; negative exponents divide, and what is left over makes it no value.
 std::optional<__int128> shifted(std::int64_t number, int exponent) {
@@ -206,6 +213,10 @@ TEST_CASE("json: a mistake is told in the user's terms, with the path", "[codec]
   CHECK_THROWS_WITH(read<std::chrono::system_clock::time_point>("\"yesterday\""),
                     Catch::Contains("expected a time such as"));
   CHECK_THROWS_WITH((read<std::map<int, int>>("[[1]]")), "[0]: expected a pair [key, value], got a list of 1");
+}
+
+TEST_CASE("json: a user's class may throw anything while it is read", "[codec]") {
+  CHECK_THROWS_WITH(read<std::vector<Unmade>>(R"([{"value":1}])"), Catch::EndsWith("int, without a message"));
 }
 
 TEST_CASE("json: arguments are counted from one", "[codec]") {
