@@ -9,7 +9,7 @@
 #include "cli/project/build.hpp"
 #include "cli/project/conversation.hpp"
 #include "cluster/supervisor/run_paths.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "protocol/control.hpp"
 #include "protocol/control_frames.hpp"
 #include "protocol/json.hpp"

@@ -160,7 +160,7 @@ Result<void> check_saved_states(const Context& context, const Project& project, 
   if (!*check) return {};
   const auto former = protocol::parse_json(read_text(project.paths.module_types(project.manifest.module)));
   const auto present = protocol::parse_json(description);
-  if (former && present) (*check)->add_disagreements(find_placement_disagreements(*former, *present));
+  if (former && present) (*check)->add_disagreements(find_stored_name_disagreements(*former, *present));
   for (const std::string& line : (*check)->conversions()) context.console().note(line);
   for (const std::string& line : (*check)->leftovers()) context.console().warn(line);
   for (const std::string& line : (*check)->undeliverable_mail()) context.console().warn(line);

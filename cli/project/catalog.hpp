@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "protocol/control_types.hpp"
 
 namespace epic::cli {

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "cli/project/catalog.hpp"
-#include "cli/project/placement.hpp"
+#include "cli/project/stored_name_check.hpp"
 #include "cli/project/subprocess.hpp"
 #include "protocol/json.hpp"
 
@@ -23,7 +23,7 @@ Result<boost::json::value> describe(const Context& context, const std::filesyste
 }  // namespace
 
 std::string find_disagreement(const boost::json::value& present, const boost::json::value& next) {
-  for (const PlacementDisagreement& one : find_placement_disagreements(present, next))
+  for (const StoredNameDisagreement& one : find_stored_name_disagreements(present, next))
     return fmt::format("the oldest name of class {} is {} in the running module, but {} in the new one", one.type,
                        one.was, one.is);
   const Catalog before = catalog_from(present);

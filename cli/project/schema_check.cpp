@@ -109,8 +109,8 @@ std::vector<std::string> SchemaCheck::problems() const {
   return lines;
 }
 
-void SchemaCheck::add_disagreements(const std::vector<PlacementDisagreement>& disagreements) {
-  for (const PlacementDisagreement& disagreement : disagreements)
+void SchemaCheck::add_disagreements(const std::vector<StoredNameDisagreement>& disagreements) {
+  for (const StoredNameDisagreement& disagreement : disagreements)
     for (Row& row : rows) {
       if (row.stored_as != disagreement.was || row.verdict == "orphaned") continue;
       row.verdict = "orphaned";

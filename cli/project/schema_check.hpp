@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "cli/project/install_paths.hpp"
-#include "cli/project/placement.hpp"
 #include "cli/project/project.hpp"
+#include "cli/project/stored_name_check.hpp"
 #include "protocol/control_types.hpp"
 
 namespace epic::cli {
@@ -35,7 +35,7 @@ struct SchemaCheck : protocol::control::StoreCheck::Answer {
   /// One line per type and reason.
   [[nodiscard]] std::vector<std::string> problems() const;
   /// Counts unclaimed rows as lost if the previous module found them under that name.
-  void add_disagreements(const std::vector<PlacementDisagreement>& disagreements);
+  void add_disagreements(const std::vector<StoredNameDisagreement>& disagreements);
 };
 
 /// Empty if nothing has been saved: there is no store file.

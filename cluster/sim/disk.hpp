@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "cluster/sim/world.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "sim/memory_files.hpp"
 #include "storage/memory_store.hpp"
 

@@ -10,7 +10,7 @@
 
 #include "codec/described_json.hpp"
 #include "kernel/limits.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "protocol/json.hpp"
 
 namespace epic::cluster {

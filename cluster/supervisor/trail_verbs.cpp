@@ -9,7 +9,7 @@
 
 #include "cluster/supervisor/call_forest.hpp"
 #include "codec/described_json.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "protocol/json.hpp"
 
 namespace epic::cluster {

@@ -22,7 +22,7 @@
 #include "kernel/codec.hpp"
 #include "kernel/entity_lock.hpp"
 #include "kernel/messages.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "kernel/routing/shard_router.hpp"
 #include "reflect/schema.hpp"
 

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "kernel/limits.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 
 namespace epic::io {
 

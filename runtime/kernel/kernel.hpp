@@ -50,7 +50,7 @@
 #include "kernel/mail/reminders.hpp"
 #include "kernel/messages.hpp"
 #include "kernel/peer_sends.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "kernel/record.hpp"
 #include "kernel/routing/routing.hpp"
 #include "kernel/saving/saving.hpp"

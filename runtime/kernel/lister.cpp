@@ -13,7 +13,7 @@
 
 #include "epic/epic.hpp"
 #include "kernel/kernel_scope.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 
 namespace epic::kernel {
 

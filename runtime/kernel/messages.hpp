@@ -18,7 +18,7 @@
 
 #include "epic/error.hpp"
 #include "kernel/ids.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 
 namespace epic::kernel {
 

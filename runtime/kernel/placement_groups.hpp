@@ -13,7 +13,7 @@
 #include <string_view>
 
 #include "epic/module.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 
 namespace epic::kernel {
 

@@ -3,7 +3,7 @@
 
 #include "epic/entity_info.hpp"
 #include "epic/module.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "protocol/control_types.hpp"
 
 namespace epic::node {

@@ -13,7 +13,7 @@
 #include "codec/snapshot_json.hpp"
 #include "kernel/errors.hpp"
 #include "kernel/kernel_scope.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "node/answers.hpp"
 #include "node/calls_answer.hpp"
 #include "node/describe.hpp"

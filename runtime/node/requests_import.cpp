@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "codec/described_json.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "node/answers.hpp"
 #include "node/import_reader.hpp"
 #include "node/requests.hpp"

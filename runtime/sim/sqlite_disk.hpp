@@ -18,7 +18,7 @@
 #include <random>
 #include <string>
 
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "sim/forgetful_disk.hpp"
 #include "storage/store.hpp"
 

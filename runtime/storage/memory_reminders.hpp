@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "storage/store.hpp"
 
 namespace epic::storage {

@@ -11,7 +11,7 @@
 #include <set>
 #include <utility>
 
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "storage/memory_reminders.hpp"
 #include "storage/store.hpp"
 

@@ -14,7 +14,7 @@
 #include <filesystem>
 #include <utility>
 
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "storage/backup.hpp"
 #include "storage/sqlite_reshard.hpp"
 #include "storage/store_address.hpp"

@@ -13,7 +13,7 @@
 // every entry of the index by receiver's shard, which therefore is in order, and has no dead letters.
 // answers holds a row for each call with an idempotency key, for a day. It is found by its key, and swept by age: the
 // index by shard and time holds the oldest first.
-// placement_groups holds the classes that are placed by another one's name (kernel/placement_hash.hpp).
+// placement_groups holds the classes that are placed by another one's name (kernel/placement.hpp).
 // reminders holds a row a reminder. Its index by shard is in the order in which they are due, so the owner of a shard
 // reads the next few, however many there are. Only the due time changes, so it has a checksum of its own.
 //

@@ -13,7 +13,7 @@
 #include <cstdint>
 #include <expected>
 
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "storage/backup.hpp"
 #include "storage/sqlite_connection.hpp"
 

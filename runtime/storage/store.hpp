@@ -26,7 +26,7 @@
 
 #include "kernel/batch.hpp"
 #include "kernel/ids.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 
 namespace epic::storage {
 

@@ -19,7 +19,7 @@
 #include "bench/bench_fabric.hpp"
 #include "bench/bench_support.hpp"
 #include "bench/modules/fabric_entities.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 
 using namespace epic::bench;
 using bench_module::Account;

@@ -18,7 +18,7 @@
 #include "bench/many_calls.hpp"
 #include "bench/modules/fabric_entities.hpp"
 #include "bench/stopped_store.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 
 using namespace epic::bench;
 using bench_module::Account;

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "io/random.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "storage/grants.hpp"
 #include "storage/open_store.hpp"
 

@@ -17,7 +17,7 @@
 #include "bench/bench_support.hpp"
 #include "codec/capnp_codec.hpp"
 #include "kernel/kernel.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 
 using namespace epic;
 using namespace std::chrono_literals;

@@ -10,7 +10,7 @@
 #include <filesystem>
 
 #include "cli/transcript.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "storage/sqlite_format.hpp"
 #include "support/mail_fixtures.hpp"
 #include "support/recorded_store.hpp"

@@ -1,7 +1,7 @@
 #include <boost/json/value.hpp>
 
 #include "cli/project/catalog.hpp"
-#include "cli/project/placement.hpp"
+#include "cli/project/stored_name_check.hpp"
 #include "fuzz/target.hpp"
 #include "kernel/type_table.hpp"
 #include "node/elf_file.hpp"
@@ -81,7 +81,7 @@ void module_tables(std::span<const std::byte> input) {
   }
   require(kernel::TypeTable().resolve(methods).methods.size() == methods.size());
   if (!present) return;
-  for (const auto& disagreement : cli::find_placement_disagreements(*former, *present))
+  for (const auto& disagreement : cli::find_stored_name_disagreements(*former, *present))
     (void)cli::describe(disagreement);
 }
 

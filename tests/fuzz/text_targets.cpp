@@ -14,7 +14,7 @@
 #include "codec/snapshot_json.hpp"
 #include "epic/epic.hpp"
 #include "fuzz/target.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "kernel/type_table.hpp"
 #include "node/import_reader.hpp"
 #include "protocol/json.hpp"

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <set>
 
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "support/answer_fixtures.hpp"
 #include "support/mail_fixtures.hpp"
 #include "support/reminder_fixtures.hpp"

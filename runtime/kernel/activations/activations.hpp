@@ -31,7 +31,7 @@
 #include "kernel/calls/blocking.hpp"
 #include "kernel/calls/early_ends.hpp"
 #include "kernel/calls/reaper.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "kernel/saving/saving.hpp"
 
 namespace epic::kernel {

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "kernel/limits.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 
 namespace epic::kernel {
 

@@ -19,7 +19,7 @@
 #include "kernel/activations/activation_table.hpp"
 #include "kernel/admission.hpp"
 #include "kernel/clock.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "kernel/routing/routing.hpp"
 #include "kernel/type_table.hpp"
 

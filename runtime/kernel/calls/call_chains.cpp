@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 
 namespace epic::kernel {
 

@@ -6,7 +6,7 @@
 // waiting for it.
 
 #include "kernel/calls/call_words.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "kernel/routing/routing.hpp"
 
 namespace epic::kernel {

@@ -6,7 +6,7 @@
 #include <unordered_map>
 
 #include "kernel/limits.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 
 namespace epic::kernel {
 

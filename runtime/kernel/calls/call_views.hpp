@@ -8,7 +8,7 @@
 
 #include "kernel/calls/calls.hpp"
 #include "kernel/calls/parked_frames.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "kernel/saving/saving.hpp"
 
 namespace epic::kernel {

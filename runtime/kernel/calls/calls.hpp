@@ -31,7 +31,7 @@
 #include "kernel/calls/call_words.hpp"
 #include "kernel/calls/copies.hpp"
 #include "kernel/calls/deadlock_probes.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "kernel/routing/routing.hpp"
 #include "kernel/saving/observations.hpp"
 #include "kernel/scheduler.hpp"

@@ -11,7 +11,7 @@
 #include "kernel/arrived_arguments.hpp"
 #include "kernel/errors.hpp"
 #include "kernel/limits.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 
 namespace epic::kernel {
 

@@ -29,7 +29,7 @@
 #include "kernel/calls/cancellations.hpp"
 #include "kernel/mail/inbox.hpp"
 #include "kernel/peer_sends.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 
 namespace epic::kernel {
 

@@ -6,7 +6,7 @@
 
 #include "kernel/errors.hpp"
 #include "kernel/limits.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "reflect/schema_of.hpp"
 
 namespace epic::kernel {

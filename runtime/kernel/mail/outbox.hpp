@@ -8,7 +8,7 @@
 #include <unordered_map>
 
 #include "kernel/codec.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "kernel/routing/routing.hpp"
 #include "kernel/saving/saving.hpp"
 #include "kernel/scheduler.hpp"

@@ -11,7 +11,7 @@
 #include "epic/client.hpp"
 #include "integration/modules/forks.hpp"
 #include "integration/node/real_fabric.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 
 using namespace std::chrono_literals;
 using epic::Client;

@@ -13,7 +13,7 @@
 #include "epic/client.hpp"
 #include "integration/modules/probe.hpp"
 #include "integration/node/real_fabric.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "support/sanitizers.hpp"
 
 using namespace std::chrono_literals;

@@ -19,7 +19,7 @@
 #include "integration/modules/probe.hpp"
 #include "integration/modules/probe_v2.hpp"
 #include "integration/node/real_fabric.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "support/sanitizers.hpp"
 
 using namespace std::chrono_literals;

@@ -10,7 +10,7 @@
 #include "epic/client.hpp"
 #include "integration/modules/hotel.hpp"
 #include "integration/node/real_fabric.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "storage/open_store.hpp"
 #include "storage/resharding.hpp"
 

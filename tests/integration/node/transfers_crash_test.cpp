@@ -32,7 +32,7 @@
 #include "epic/client.hpp"
 #include "integration/node/transfer_books.hpp"
 #include "integration/node/victim.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "protocol/json.hpp"
 #include "storage/backup.hpp"
 #include "storage/open_store.hpp"

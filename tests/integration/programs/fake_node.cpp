@@ -32,7 +32,7 @@
 #include <map>
 
 #include "codec/message_frames.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "protocol/json.hpp"
 #include "protocol/log_line.hpp"
 #include "protocol/supervision.hpp"

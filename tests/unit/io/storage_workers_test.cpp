@@ -4,7 +4,7 @@
 #include <catch2/catch.hpp>
 #include <semaphore>
 
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "storage/memory_store.hpp"
 
 using namespace std::chrono_literals;

@@ -7,7 +7,7 @@
 #include "codec/capnp_codec.hpp"
 #include "codec/json_codec.hpp"
 #include "epic/epic.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "kernel/type_table.hpp"
 #include "reflect/schema_of.hpp"
 #include "support/sim_fabric.hpp"

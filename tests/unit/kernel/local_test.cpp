@@ -12,7 +12,7 @@
 
 #include "codec/capnp_codec.hpp"
 #include "kernel/kernel_scope.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "kernel/record.hpp"
 #include "support/sim_fabric.hpp"
 

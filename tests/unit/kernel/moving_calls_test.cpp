@@ -4,7 +4,7 @@
 
 #include "codec/capnp_codec.hpp"
 #include "kernel/errors.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "moving_entities.hpp"
 #include "support/sim_fabric.hpp"
 

@@ -7,7 +7,7 @@
 
 #include "codec/capnp_codec.hpp"
 #include "kernel/limits.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "support/sim_fabric.hpp"
 
 using namespace epic;

@@ -7,7 +7,7 @@
 #include "codec/capnp_codec.hpp"
 #include "kernel/errors.hpp"
 #include "kernel/kernel.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "moving_entities.hpp"
 #include "reflect/schema_of.hpp"
 

@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "codec/capnp_codec.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "support/sim_fabric.hpp"
 #include "test_entities.hpp"
 

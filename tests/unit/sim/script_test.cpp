@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "unit/sim/scripted.hpp"
 
 using namespace std::chrono_literals;

@@ -7,7 +7,7 @@
 #include <epic/epic.hpp>
 
 #include "codec/capnp_codec.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "support/sim_fabric.hpp"
 
 using namespace epic;

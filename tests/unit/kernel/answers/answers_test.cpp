@@ -9,7 +9,7 @@
 #include "codec/capnp_codec.hpp"
 #include "epic/epic.hpp"
 #include "kernel/limits.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 #include "support/keyed_calls.hpp"
 
 using namespace epic;

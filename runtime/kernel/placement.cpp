@@ -1,4 +1,4 @@
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement.hpp"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>

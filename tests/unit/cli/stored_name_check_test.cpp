@@ -1,4 +1,4 @@
-#include "cli/project/placement.hpp"
+#include "cli/project/stored_name_check.hpp"
 
 #include <boost/json/parse.hpp>
 #include <catch2/catch.hpp>
@@ -17,26 +17,26 @@ json::value described(const std::string& name, const std::string& formerly, cons
 
 }  // namespace
 
-TEST_CASE("placement: a renamed class that keeps its oldest name agrees with every version of it", "[cli]") {
+TEST_CASE("stored names: a renamed class that keeps its oldest name agrees with every version of it", "[cli]") {
   const auto hero = described("Hero", "", "Hero");
   const auto knight = described("Knight", R"("Hero")", "Hero");
   const auto player = described("Player", R"("Knight", "Hero")", "Hero");
-  CHECK(find_placement_disagreements(hero, knight).empty());
-  CHECK(find_placement_disagreements(knight, player).empty());
-  CHECK(find_placement_disagreements(player, hero).empty());
+  CHECK(find_stored_name_disagreements(hero, knight).empty());
+  CHECK(find_stored_name_disagreements(knight, player).empty());
+  CHECK(find_stored_name_disagreements(player, hero).empty());
 }
 
-TEST_CASE("placement: removing or adding a former name places entities elsewhere", "[cli]") {
+TEST_CASE("stored names: removing or adding a former name places entities elsewhere", "[cli]") {
   const auto with = described("Player", R"("Hero")", "Hero");
   const auto without = described("Player", "", "Player");
-  const auto removed = find_placement_disagreements(with, without);
+  const auto removed = find_stored_name_disagreements(with, without);
   REQUIRE(removed.size() == 1);
   CHECK(describe(removed[0]) == "Player was stored as Hero but would now be stored as Player");
-  CHECK(find_placement_disagreements(without, with).size() == 1);
-  CHECK(find_placement_disagreements(json::parse(R"({"types": []})"), with).empty());
+  CHECK(find_stored_name_disagreements(without, with).size() == 1);
+  CHECK(find_stored_name_disagreements(json::parse(R"({"types": []})"), with).empty());
 }
 
-TEST_CASE("placement: rows under a name that only the previous module used count as unreachable", "[cli]") {
+TEST_CASE("stored names: rows under a name that only the previous module used count as unreachable", "[cli]") {
   SchemaCheck check;
   check.rows = {{.type = "Hero", .stored_as = "Hero", .entities = 7, .verdict = "unclaimed"},
                 {.type = "Item", .stored_as = "Item", .schema = "1", .entities = 2, .verdict = "reads"}};

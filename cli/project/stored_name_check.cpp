@@ -1,4 +1,4 @@
-#include "cli/project/placement.hpp"
+#include "cli/project/stored_name_check.hpp"
 
 #include <fmt/format.h>
 
@@ -20,18 +20,18 @@ std::map<std::string, std::string> stored_names(const boost::json::value& descri
 
 }  // namespace
 
-std::vector<PlacementDisagreement> find_placement_disagreements(const boost::json::value& former,
-                                                                const boost::json::value& present) {
+std::vector<StoredNameDisagreement> find_stored_name_disagreements(const boost::json::value& former,
+                                                                   const boost::json::value& present) {
   const auto before = stored_names(former);
   const auto now = stored_names(present);
-  std::vector<PlacementDisagreement> disagreements;
+  std::vector<StoredNameDisagreement> disagreements;
   for (const auto& [name, was] : before)
     if (const auto is = now.find(name); is != now.end() && is->second != was)
       disagreements.push_back({.type = name, .was = was, .is = is->second});
   return disagreements;
 }
 
-std::string describe(const PlacementDisagreement& disagreement) {
+std::string describe(const StoredNameDisagreement& disagreement) {
   return fmt::format("{} was stored as {} but would now be stored as {}", disagreement.type, disagreement.was,
                      disagreement.is);
 }
