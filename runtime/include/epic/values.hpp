@@ -4,13 +4,10 @@
 // The set is deliberately closed: what values/README.md lists, and structs described with Boost.Describe. Any other
 // type is refused at compile time, in the user's terms. type_of<T>() is the only entry point.
 //
-// Not here: what a table means (type_info.hpp), how the table of a kind is made (values/).
+// Not here: what a table means (type_info.hpp), how the table of a kind is made (ValueMaker, in values/).
 
 #include <concepts>
-#include <optional>
-#include <string>
 #include <type_traits>
-#include <variant>
 
 #include "epic/type_info.hpp"
 #include "epic/values/bitset.hpp"
@@ -32,11 +29,7 @@ namespace epic::reflect {
 namespace detail {
 
 template <class T>
-concept Supported =
-    Numeric<T> || std::is_enum_v<T> || std::same_as<T, std::string> || PathLike<T> || std::same_as<T, Bytes> ||
-    is_duration<T> || is_system_time<T> || Date<T> || RefLike<T> || is_instance<T, std::optional> || is_box<T> ||
-    is_instance<T, std::variant> || std::same_as<T, std::monostate> || is_instance<T, std::expected> || Sequence<T> ||
-    is_bitset<T> || Map<T> || Tuple<T> || DescribedStruct<T>;
+concept HasMaker = requires { ValueMaker<T>::make(); };
 
 template <class T>
 constexpr void refuse_any() {
@@ -51,53 +44,20 @@ constexpr void refuse_any() {
 
 template <class T>
 TypeInfo make() {
-  if constexpr (Supported<T>)
+  if constexpr (HasMaker<T> || DescribedStruct<T>)
     static_assert(std::default_initializable<T>,
                   "epic: a value needs a default constructor, so that it can be decoded in place");
-  if constexpr (!Supported<T>) {
+  if constexpr (HasMaker<T>) {
+    return ValueMaker<T>::make();
+  } else if constexpr (DescribedStruct<T>) {
+    return make_record<T>();
+  } else {
     if constexpr (Refused<T>)
       refuse<T>();
     else
       refuse_any<T>();
     return TypeInfo{};
-  } else if constexpr (Numeric<T>)
-    return make_number<T>();
-  else if constexpr (std::is_enum_v<T>)
-    return make_enumeration<T>();
-  else if constexpr (std::same_as<T, std::string>)
-    return basic<T>(Kind::text, "text");
-  else if constexpr (PathLike<T>)
-    return make_path<T>();
-  else if constexpr (std::same_as<T, Bytes>)
-    return basic<T>(Kind::bytes, "bytes");
-  else if constexpr (is_duration<T>)
-    return make_time<T>(Kind::duration, "duration");
-  else if constexpr (is_system_time<T>)
-    return make_time<T>(Kind::time_point, "time");
-  else if constexpr (Date<T>)
-    return make_date();
-  else if constexpr (RefLike<T>)
-    return make_ref<T>();
-  else if constexpr (is_instance<T, std::optional>)
-    return make_optional<T>();
-  else if constexpr (is_box<T>)
-    return make_box<T>();
-  else if constexpr (is_instance<T, std::variant>)
-    return VariantMaker<T>::make();
-  else if constexpr (std::same_as<T, std::monostate>)
-    return make_monostate();
-  else if constexpr (is_instance<T, std::expected>)
-    return ExpectedMaker<T>::make();
-  else if constexpr (is_bitset<T>)
-    return make_bitset<T>();
-  else if constexpr (Sequence<T>)
-    return make_sequence<T>();
-  else if constexpr (Map<T>)
-    return make_map<T>();
-  else if constexpr (Tuple<T>)
-    return make_tuple<T>();
-  else
-    return make_record<T>();
+  }
 }
 
 }  // namespace detail

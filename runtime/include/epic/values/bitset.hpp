@@ -8,36 +8,33 @@
 
 namespace epic::reflect::detail {
 
-template <class T>
-inline constexpr bool is_bitset = false;
-template <std::size_t N>
-inline constexpr bool is_bitset<std::bitset<N>> = true;
-
-template <class T>
-TypeInfo make_bitset() {
-  static constexpr std::size_t kCount = T().size();
-  static_assert(kCount > 0, "epic: a bitset without bits cannot be a value; leave it out");
-  TypeInfo info = basic<T>(Kind::sequence, "sequence");
-  info.sequence = {.element = &type_of<bool>,
-                   .fixed_count = kCount,
-                   .size = [](const void*) { return kCount; },
-                   .for_each =
-                       [](const void* o, FunctionRef<void(const void*)> visit) {
-                         for (std::size_t i = 0; i < kCount; ++i) {
-                           const bool bit = as<T>(o)[i];
-                           visit(&bit);
-                         }
-                       },
-                   .assign =
-                       [](void* o, std::size_t count, FunctionRef<bool(void*)> read) {
-                         for (std::size_t i = 0; i < count && i < kCount; ++i) {
-                           bool bit = false;
-                           if (!read(&bit)) return false;
-                           as<T>(o)[i] = bit;
-                         }
-                         return true;
-                       }};
-  return info;
-}
+template <std::size_t kCount>
+struct ValueMaker<std::bitset<kCount>> {
+  using T = std::bitset<kCount>;
+  static TypeInfo make() {
+    static_assert(kCount > 0, "epic: a bitset without bits cannot be a value; leave it out");
+    TypeInfo info = basic<T>(Kind::sequence, "sequence");
+    info.sequence = {.element = &type_of<bool>,
+                     .fixed_count = kCount,
+                     .size = [](const void*) { return kCount; },
+                     .for_each =
+                         [](const void* o, FunctionRef<void(const void*)> visit) {
+                           for (std::size_t i = 0; i < kCount; ++i) {
+                             const bool bit = as<T>(o)[i];
+                             visit(&bit);
+                           }
+                         },
+                     .assign =
+                         [](void* o, std::size_t count, FunctionRef<bool(void*)> read) {
+                           for (std::size_t i = 0; i < count && i < kCount; ++i) {
+                             bool bit = false;
+                             if (!read(&bit)) return false;
+                             as<T>(o)[i] = bit;
+                           }
+                           return true;
+                         }};
+    return info;
+  }
+};
 
 }  // namespace epic::reflect::detail

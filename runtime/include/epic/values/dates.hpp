@@ -5,7 +5,6 @@
 // February, or the default, which has no month) keeps its value like everything else that the C++ type can hold.
 
 #include <chrono>
-#include <concepts>
 #include <cstdint>
 
 #include "epic/values/table.hpp"
@@ -27,18 +26,18 @@ constexpr std::chrono::year_month_day date_of(std::uint64_t count) {
 
 namespace epic::reflect::detail {
 
-template <class T>
-concept Date = std::same_as<T, std::chrono::year_month_day>;
-
-inline TypeInfo make_date() {
-  using std::chrono::year_month_day;
-  TypeInfo info = basic<year_month_day>(Kind::time_point, "time");
-  info.time = {.unit = {.num = 86'400, .den = 1, .count = Kind::int64, .is_date = true},
-               .min = static_cast<std::uint64_t>(std::int64_t{INT16_MIN} * 65'536),
-               .max = static_cast<std::uint64_t>(std::int64_t{INT16_MAX} * 65'536 + 65'535),
-               .get = [](const void* o) { return date_count(as<year_month_day>(o)); },
-               .set = [](void* o, std::uint64_t count) { as<year_month_day>(o) = date_of(count); }};
-  return info;
-}
+template <>
+struct ValueMaker<std::chrono::year_month_day> {
+  static TypeInfo make() {
+    using std::chrono::year_month_day;
+    TypeInfo info = basic<year_month_day>(Kind::time_point, "time");
+    info.time = {.unit = {.num = 86'400, .den = 1, .count = Kind::int64, .is_date = true},
+                 .min = static_cast<std::uint64_t>(std::int64_t{INT16_MIN} * 65'536),
+                 .max = static_cast<std::uint64_t>(std::int64_t{INT16_MAX} * 65'536 + 65'535),
+                 .get = [](const void* o) { return date_count(as<year_month_day>(o)); },
+                 .set = [](void* o, std::uint64_t count) { as<year_month_day>(o) = date_of(count); }};
+    return info;
+  }
+};
 
 }  // namespace epic::reflect::detail

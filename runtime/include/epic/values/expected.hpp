@@ -13,10 +13,8 @@
 
 namespace epic::reflect::detail {
 
-template <class T>
-struct ExpectedMaker;
 template <class Value, class Error>
-struct ExpectedMaker<std::expected<Value, Error>> {
+struct ValueMaker<std::expected<Value, Error>> {
   using T = std::expected<Value, Error>;
   static constexpr bool kHasValue = !std::is_void_v<Value>;
   static constexpr TypeFn kAlternatives[] = {&type_of<std::conditional_t<kHasValue, Value, std::monostate>>,

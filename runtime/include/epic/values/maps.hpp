@@ -31,23 +31,25 @@ bool assign_map(void* o, std::size_t count, FunctionRef<bool(void*, void*)> read
   return true;
 }
 
-template <class T>
-TypeInfo make_map() {
-  static_assert(!OrderedByAddress<T>,
-                "epic: the order of std::unique_ptr is that of addresses, which differ on every run; give the set or "
-                "map a comparison of what they point to, or use the values themselves");
-  TypeInfo info = basic<T>(Kind::map, "map");
-  info.map = {.key = &type_of<typename T::key_type>,
-              .value = &type_of<typename T::mapped_type>,
-              .size = [](const void* o) { return as<T>(o).size(); },
-              .for_each =
-                  [](const void* o, FunctionRef<void(const void*, const void*)> visit) {
-                    for (const auto& [key, value] : as<T>(o)) visit(&key, &value);
-                  },
-              .assign = &assign_map<T>,
-              .is_unordered = is_instance<T, std::unordered_map> || is_instance<T, std::unordered_multimap>,
-              .is_multi = MultiMap<T>};
-  return info;
-}
+template <Map T>
+struct ValueMaker<T> {
+  static TypeInfo make() {
+    static_assert(!OrderedByAddress<T>,
+                  "epic: the order of std::unique_ptr is that of addresses, which differ on every run; give the set or "
+                  "map a comparison of what they point to, or use the values themselves");
+    TypeInfo info = basic<T>(Kind::map, "map");
+    info.map = {.key = &type_of<typename T::key_type>,
+                .value = &type_of<typename T::mapped_type>,
+                .size = [](const void* o) { return as<T>(o).size(); },
+                .for_each =
+                    [](const void* o, FunctionRef<void(const void*, const void*)> visit) {
+                      for (const auto& [key, value] : as<T>(o)) visit(&key, &value);
+                    },
+                .assign = &assign_map<T>,
+                .is_unordered = is_instance<T, std::unordered_map> || is_instance<T, std::unordered_multimap>,
+                .is_multi = MultiMap<T>};
+    return info;
+  }
+};
 
 }  // namespace epic::reflect::detail

@@ -20,6 +20,8 @@ concept NumberLike = requires { typename T::EpicNumber; } && sizeof(T) == sizeof
 
 template <class T>
 concept Numeric = std::is_arithmetic_v<T> || std::same_as<T, std::byte> || NumberLike<T>;
+template <class T>
+concept Enumeration = std::is_enum_v<T> && !Numeric<T>;
 
 template <class T>
 constexpr Kind number_kind() {
@@ -33,19 +35,21 @@ constexpr Kind number_kind() {
     return sizeof(T) == 1 ? Kind::uint8 : sizeof(T) == 2 ? Kind::uint16 : sizeof(T) == 4 ? Kind::uint32 : Kind::uint64;
 }
 
-template <class T>
-TypeInfo make_number() {
-  if constexpr (std::same_as<T, bool>) {
-    return basic<T>(Kind::boolean, "bool");
-  } else if constexpr (std::same_as<T, std::byte>) {
-    return basic<T>(Kind::uint8, "uint8");
-  } else if constexpr (NumberLike<T>) {
-    return basic<T>(number_kind<typename T::EpicNumber>(), name_of<typename T::EpicNumber>());
-  } else {
-    static_assert(sizeof(T) <= 8, "epic: long double cannot be saved portably; use double");
-    return basic<T>(number_kind<T>(), name_of<T>());
+template <Numeric T>
+struct ValueMaker<T> {
+  static TypeInfo make() {
+    if constexpr (std::same_as<T, bool>) {
+      return basic<T>(Kind::boolean, "bool");
+    } else if constexpr (std::same_as<T, std::byte>) {
+      return basic<T>(Kind::uint8, "uint8");
+    } else if constexpr (NumberLike<T>) {
+      return basic<T>(number_kind<typename T::EpicNumber>(), name_of<typename T::EpicNumber>());
+    } else {
+      static_assert(sizeof(T) <= 8, "epic: long double cannot be saved portably; use double");
+      return basic<T>(number_kind<T>(), name_of<T>());
+    }
   }
-}
+};
 
 /// An enum without a fixed underlying type holds only as many bits as its largest enumerator.
 template <class T>
@@ -69,21 +73,24 @@ bool set_enumeration(void* o, std::int64_t value) {
   return true;
 }
 
-template <class T>
-TypeInfo make_enumeration() {
-  static_assert(boost::describe::has_describe_enumerators<T>::value,
-                "epic: describe this enum with BOOST_DESCRIBE_ENUM(Type, values...), so that it is saved by name");
-  TypeInfo info = basic<T>(Kind::enumeration, name_of<T>());
-  if constexpr (boost::describe::has_describe_enumerators<T>::value) {
-    using Described = boost::describe::describe_enumerators<T>;
-    static const auto enumerators = []<class... D>(boost::mp11::mp_list<D...>) {
-      return std::array<EnumeratorInfo, sizeof...(D)>{EnumeratorInfo{D::name, static_cast<std::int64_t>(D::value)}...};
-    }(boost::mp11::mp_rename<Described, boost::mp11::mp_list>{});
-    info.enumeration = {.enumerators = enumerators,
-                        .get = [](const void* o) { return static_cast<std::int64_t>(as<T>(o)); },
-                        .set = &set_enumeration<T>};
+template <Enumeration T>
+struct ValueMaker<T> {
+  static TypeInfo make() {
+    static_assert(boost::describe::has_describe_enumerators<T>::value,
+                  "epic: describe this enum with BOOST_DESCRIBE_ENUM(Type, values...), so that it is saved by name");
+    TypeInfo info = basic<T>(Kind::enumeration, name_of<T>());
+    if constexpr (boost::describe::has_describe_enumerators<T>::value) {
+      using Described = boost::describe::describe_enumerators<T>;
+      static const auto enumerators = []<class... D>(boost::mp11::mp_list<D...>) {
+        return std::array<EnumeratorInfo, sizeof...(D)>{
+            EnumeratorInfo{D::name, static_cast<std::int64_t>(D::value)}...};
+      }(boost::mp11::mp_rename<Described, boost::mp11::mp_list>{});
+      info.enumeration = {.enumerators = enumerators,
+                          .get = [](const void* o) { return static_cast<std::int64_t>(as<T>(o)); },
+                          .set = &set_enumeration<T>};
+    }
+    return info;
   }
-  return info;
-}
+};
 
 }  // namespace epic::reflect::detail

@@ -31,34 +31,41 @@ template <class T>
 concept OrderedByAddress = requires { typename T::key_compare; } && is_instance<typename T::key_compare, std::less> &&
                            holds_box<typename T::key_type>;
 
-template <class T>
-TypeInfo make_optional() {
-  TypeInfo info = basic<T>(Kind::optional, "optional");
-  info.optional = {.element = &type_of<typename T::value_type>,
-                   .get = [](const void* o) -> const void* { return as<T>(o) ? &*as<T>(o) : nullptr; },
-                   .emplace = [](void* o) -> void* { return &as<T>(o).emplace(); },
-                   .reset = [](void* o) { as<T>(o).reset(); }};
-  return info;
-}
+template <class Value>
+struct ValueMaker<std::optional<Value>> {
+  using T = std::optional<Value>;
+  static TypeInfo make() {
+    TypeInfo info = basic<T>(Kind::optional, "optional");
+    info.optional = {.element = &type_of<typename T::value_type>,
+                     .get = [](const void* o) -> const void* { return as<T>(o) ? &*as<T>(o) : nullptr; },
+                     .emplace = [](void* o) -> void* { return &as<T>(o).emplace(); },
+                     .reset = [](void* o) { as<T>(o).reset(); }};
+    return info;
+  }
+};
 
 template <class T>
-TypeInfo make_box() {
-  using Element = std::remove_const_t<typename T::element_type>;
-  static_assert(!std::is_polymorphic_v<Element>,
-                "epic: a std::unique_ptr to a class with virtual functions would be saved without what derived classes "
-                "add; use a std::variant of the derived classes");
-  TypeInfo info = basic<T>(Kind::optional, "optional");
-  info.optional = {.element = &type_of<Element>,
-                   .get = [](const void* o) -> const void* { return as<T>(o).get(); },
-                   .emplace = [](void* o) -> void* {
-                     auto made = std::make_unique<Element>();
-                     void* const address = made.get();
-                     as<T>(o) = std::move(made);
-                     return address;
-                   },
-                   .reset = [](void* o) { as<T>(o).reset(); },
-                   .is_boxed = true};
-  return info;
-}
+  requires is_box<T>
+struct ValueMaker<T> {
+  static TypeInfo make() {
+    using Element = std::remove_const_t<typename T::element_type>;
+    static_assert(
+        !std::is_polymorphic_v<Element>,
+        "epic: a std::unique_ptr to a class with virtual functions would be saved without what derived classes "
+        "add; use a std::variant of the derived classes");
+    TypeInfo info = basic<T>(Kind::optional, "optional");
+    info.optional = {.element = &type_of<Element>,
+                     .get = [](const void* o) -> const void* { return as<T>(o).get(); },
+                     .emplace = [](void* o) -> void* {
+                       auto made = std::make_unique<Element>();
+                       void* const address = made.get();
+                       as<T>(o) = std::move(made);
+                       return address;
+                     },
+                     .reset = [](void* o) { as<T>(o).reset(); },
+                     .is_boxed = true};
+    return info;
+  }
+};
 
 }  // namespace epic::reflect::detail

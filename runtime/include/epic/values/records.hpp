@@ -35,18 +35,20 @@ concept Tuple = is_instance<T, std::tuple> || is_instance<T, std::pair>;
 template <class T>
 concept DescribedStruct = std::is_class_v<T> && boost::describe::has_describe_members<T>::value;
 
-template <class T>
-TypeInfo make_tuple() {
-  static const auto fields = []<std::size_t... I>(std::index_sequence<I...>) {
-    return std::array<FieldInfo, sizeof...(I)>{
-        FieldInfo{.name = {}, .type = &type_of<std::tuple_element_t<I, T>>, .get = [](void* o) -> void* {
-                    return &std::get<I>(as<T>(o));
-                  }}...};
-  }(std::make_index_sequence<std::tuple_size_v<T>>{});
-  TypeInfo info = basic<T>(Kind::tuple, "tuple");
-  info.fields = fields;
-  return info;
-}
+template <Tuple T>
+struct ValueMaker<T> {
+  static TypeInfo make() {
+    static const auto fields = []<std::size_t... I>(std::index_sequence<I...>) {
+      return std::array<FieldInfo, sizeof...(I)>{
+          FieldInfo{.name = {}, .type = &type_of<std::tuple_element_t<I, T>>, .get = [](void* o) -> void* {
+                      return &std::get<I>(as<T>(o));
+                    }}...};
+    }(std::make_index_sequence<std::tuple_size_v<T>>{});
+    TypeInfo info = basic<T>(Kind::tuple, "tuple");
+    info.fields = fields;
+    return info;
+  }
+};
 
 template <class T>
 using MembersOf =

@@ -53,28 +53,30 @@ bool assign_sequence(void* o, std::size_t count, FunctionRef<bool(void*)> read) 
   return true;
 }
 
-template <class T>
-TypeInfo make_sequence() {
-  static_assert(!OrderedByAddress<T>,
-                "epic: the order of std::unique_ptr is that of addresses, which differ on every run; give the set or "
-                "map a comparison of what they point to, or use the values themselves");
-  TypeInfo info = basic<T>(Kind::sequence, "sequence");
-  std::size_t fixed_count = 0;
-  if constexpr (is_array<T>) {
-    fixed_count = std::tuple_size_v<T>;
-    static_assert(std::tuple_size_v<T> > 0, "epic: an array without elements cannot be a value; leave it out");
+template <Sequence T>
+struct ValueMaker<T> {
+  static TypeInfo make() {
+    static_assert(!OrderedByAddress<T>,
+                  "epic: the order of std::unique_ptr is that of addresses, which differ on every run; give the set or "
+                  "map a comparison of what they point to, or use the values themselves");
+    TypeInfo info = basic<T>(Kind::sequence, "sequence");
+    std::size_t fixed_count = 0;
+    if constexpr (is_array<T>) {
+      fixed_count = std::tuple_size_v<T>;
+      static_assert(std::tuple_size_v<T> > 0, "epic: an array without elements cannot be a value; leave it out");
+    }
+    info.sequence = {.element = &type_of<typename T::value_type>,
+                     .fixed_count = fixed_count,
+                     .size = [](const void* o) { return as<T>(o).size(); },
+                     .for_each =
+                         [](const void* o, FunctionRef<void(const void*)> visit) {
+                           for (const typename T::value_type& element : as<T>(o)) visit(&element);
+                         },
+                     .assign = &assign_sequence<T>,
+                     .is_set = Set<T>,
+                     .is_unordered = is_instance<T, std::unordered_set> || is_instance<T, std::unordered_multiset>};
+    return info;
   }
-  info.sequence = {.element = &type_of<typename T::value_type>,
-                   .fixed_count = fixed_count,
-                   .size = [](const void* o) { return as<T>(o).size(); },
-                   .for_each =
-                       [](const void* o, FunctionRef<void(const void*)> visit) {
-                         for (const typename T::value_type& element : as<T>(o)) visit(&element);
-                       },
-                   .assign = &assign_sequence<T>,
-                   .is_set = Set<T>,
-                   .is_unordered = is_instance<T, std::unordered_set> || is_instance<T, std::unordered_multiset>};
-  return info;
-}
+};
 
 }  // namespace epic::reflect::detail

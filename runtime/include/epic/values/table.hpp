@@ -1,8 +1,8 @@
 #pragma once
 // What the files of this folder share: how a table is begun, and the helpers that look at a C++ type.
 //
-// Each file makes the tables of one kind of C++ type; values.hpp chooses among them. Tables refer to the tables of
-// their parts by type_of, which values.hpp defines, so that these files need not include each other.
+// Each file specializes ValueMaker for one kind of C++ type. Tables refer to the tables of their parts by type_of,
+// which values.hpp defines, so that these files need not include each other.
 
 #include <string_view>
 
@@ -16,6 +16,11 @@ const TypeInfo& type_of();
 }  // namespace epic::reflect
 
 namespace epic::reflect::detail {
+
+/// ValueMaker<T>::make() returns the table of T. No two specializations may match one type. There is none for described
+/// structs, which any other may precede, and none for types that cannot be values.
+template <class T>
+struct ValueMaker;
 
 template <class T, template <class...> class Template>
 inline constexpr bool is_instance = false;

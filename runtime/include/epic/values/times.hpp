@@ -70,4 +70,16 @@ TypeInfo make_time(Kind kind, std::string_view name) {
   return info;
 }
 
+template <class T>
+  requires is_duration<T>
+struct ValueMaker<T> {
+  static TypeInfo make() { return make_time<T>(Kind::duration, "duration"); }
+};
+
+template <class T>
+  requires is_system_time<T>
+struct ValueMaker<T> {
+  static TypeInfo make() { return make_time<T>(Kind::time_point, "time"); }
+};
+
 }  // namespace epic::reflect::detail

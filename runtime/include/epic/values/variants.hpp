@@ -10,10 +10,8 @@
 
 namespace epic::reflect::detail {
 
-template <class T>
-struct VariantMaker;
 template <class... A>
-struct VariantMaker<std::variant<A...>> {
+struct ValueMaker<std::variant<A...>> {
   using T = std::variant<A...>;
   static constexpr TypeFn kAlternatives[] = {&type_of<A>...};
   template <std::size_t I>
@@ -39,6 +37,9 @@ struct VariantMaker<std::variant<A...>> {
 };
 
 /// A record without fields.
-inline TypeInfo make_monostate() { return basic<std::monostate>(Kind::record, "std::monostate"); }
+template <>
+struct ValueMaker<std::monostate> {
+  static TypeInfo make() { return basic<std::monostate>(Kind::record, "std::monostate"); }
+};
 
 }  // namespace epic::reflect::detail
