@@ -4,11 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "reflect/limits.hpp"
+
 namespace epic::codec {
 
-/// Nesting depth of values, the same for every codec: each list, map, optional, variant, tuple and record that has
-/// parts counts one, so a list of records counts two, and an empty one nothing. Limits the stack.
-inline constexpr int kValueDepthMax = 512;
+using reflect::kValueDepthMax;
 /// The largest message that decoders accept. State (8 MiB) and arguments have smaller limits, in the kernel.
 inline constexpr std::size_t kMessageBytesMax = std::size_t{64} << 20;
 /// Memory that the elements of all lists and maps of one message may take when decoded, and their number, so that a

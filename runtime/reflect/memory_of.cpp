@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "reflect/limits.hpp"
 #include "reflect/text_of.hpp"
 
 namespace epic::reflect {
@@ -14,9 +15,6 @@ constexpr std::size_t kNameBytes = 64;       // of a Ref's name, which several R
 
 /// Plain numbers own nothing on the heap, so their elements need no visit.
 bool is_flat(Kind kind) { return kind <= Kind::enumeration || kind == Kind::duration || kind == Kind::time_point; }
-
-/// Values nested deeper than this are neither saved nor sent. A transient one may be: what is below is not counted.
-constexpr int kDepthMax = 512;
 
 std::size_t of_any(const TypeInfo& type, const void* object, int depth);
 
@@ -53,7 +51,7 @@ std::size_t of_optional(const TypeInfo& type, const void* object, int depth) {
 }
 
 std::size_t of_any(const TypeInfo& type, const void* object, int depth) {
-  if (depth == kDepthMax) return 0;
+  if (depth == kValueDepthMax) return 0;  // only a transient value is deeper: what is below is not counted
   switch (type.kind) {
     case Kind::text:
       return of_text(type, object);
