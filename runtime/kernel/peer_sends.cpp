@@ -6,20 +6,28 @@
 
 namespace epic::kernel {
 
+SharedParts shared_parts_of(Record& call, MapVersion version) {
+  return {.type = call.callee->type(),
+          .method = call.method,
+          .arguments = call.arguments(),
+          .caller = call.caller,
+          .extensions = has_key(call) ? call.site->extensions.get() : nullptr,
+          .deadline_ns = call.deadline_ns,
+          .map_version = version};
+}
+
 void PeerSends::send(const PeerAddress& to, Message message) {
   if (const auto waiting = waiting_.find(to); waiting != waiting_.end()) send_broadcast(to, waiting->second);
   syscalls_.send(to, std::move(message));
 }
 
-bool PeerSends::try_join(const PeerAddress& to, Record& call, MapVersion version) {
+bool PeerSends::try_join(const PeerAddress& to, const Record& call, const SharedParts& parts) {
   const auto waiting = waiting_.find(to);
   if (waiting == waiting_.end() || !waiting->second.broadcast) return false;
   auto& [first, message] = *waiting->second.broadcast;
-  const bool is_same = first->arguments() == call.arguments() && first->method == call.method &&
-                       first->caller == call.caller && first->deadline_ns == call.deadline_ns &&
-                       message.first.map_version == version && first->callee->type() == call.callee->type();
+  if (shared_parts_of(*first, message.first.map_version) != parts) return false;
   const std::uint64_t before = message.first.id.sequence;
-  if (!is_same || call.sequence <= before || call.sequence - before > UINT32_MAX) return false;
+  if (call.sequence <= before || call.sequence - before > UINT32_MAX) return false;
   message.steps.push_back(static_cast<std::uint32_t>(call.sequence - before));
   message.keys.emplace_back(call.callee->key());
   if (message.keys.size() + 1 == limits::kBroadcastCallsMax) send_broadcast(to, waiting->second);

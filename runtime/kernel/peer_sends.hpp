@@ -6,13 +6,14 @@
 // leave ahead of anything else that is sent here to the same node: a call that was made later starts later, and a call
 // that is cancelled has been made.
 //
-// Invariant: only calls of one broadcast, by one execution, under one map and with one deadline share a message.
+// Invariant: calls that share a message have equal SharedParts, and the message is made from nothing else.
 // Not here:  which calls there are, and what is in one (frames/, calls/); whether a peer takes such messages (frames/).
 
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "kernel/messages.hpp"
@@ -21,6 +22,19 @@
 
 namespace epic::kernel {
 
+/// All that a call's message is made from, except its number and its entity (Frames::send).
+struct SharedParts {
+  std::string_view type;  // of the entity
+  const reflect::MethodInfo* method = nullptr;
+  const void* arguments = nullptr;
+  const Record* caller = nullptr;              // for the chain and the trace
+  const CallExtensions* extensions = nullptr;  // of a call with an idempotency key
+  std::int64_t deadline_ns = 0;
+  MapVersion map_version;
+  bool operator==(const SharedParts&) const = default;
+};
+[[nodiscard]] SharedParts shared_parts_of(Record& call, MapVersion version);
+
 class PeerSends {
  public:
   explicit PeerSends(Syscalls& syscalls) : syscalls_(syscalls) {}
@@ -28,7 +42,7 @@ class PeerSends {
   /// Behind the calls that wait for `to`.
   void send(const PeerAddress& to, Message message);
   /// True: the call leaves with those of its broadcast that wait for `to`.
-  [[nodiscard]] bool try_join(const PeerAddress& to, Record& call, MapVersion version);
+  [[nodiscard]] bool try_join(const PeerAddress& to, const Record& call, const SharedParts& parts);
   /// The first of them. Others may join it.
   void begin(const PeerAddress& to, RecordRef call, CallMessage message);
   /// A call of a broadcast, which has come from `to`, has ended well.

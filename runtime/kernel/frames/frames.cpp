@@ -125,24 +125,32 @@ void Frames::refuse(Record& record) {
   fail(record, ErrorCode::unavailable, "this node does not own the entity's shard");
 }
 
+/// It gets no record, so that nothing in which the calls of one message may differ gets into it.
+CallMessage Frames::message_of(const SharedParts& parts, const TypeEntry& type) const {
+  return {.id = {},
+          .target = {},
+          .method = uses_.types.number_of(type, *parts.method),
+          .map_version = parts.map_version,
+          .patience_ns = parts.deadline_ns - uses_.scheduler.now_ns,
+          .chain = uses_.words.chain_of(parts.caller),
+          .arguments = {},
+          .extensions = parts.extensions != nullptr ? std::optional(*parts.extensions)
+                                                    : uses_.words.extensions_from(parts.caller)};
+}
+
 void Frames::send(RecordRef record, const TypeEntry& type, ShardId shard, const PeerAddress& to) {
+  const SharedParts parts = shared_parts_of(*record, uses_.routing.version());
   const bool may_share = record->is_broadcast && takes_broadcasts(to);
-  if (may_share && uses_.sends.try_join(to, *record, uses_.routing.version())) return note_sent(*record, shard, to);
-  CallMessage call{.id = uses_.words.id_of(*record),
-                   .target = std::string(record->callee->text),
-                   .method = uses_.types.number_of(type, *record->method),
-                   .map_version = uses_.routing.version(),
-                   .patience_ns = record->deadline_ns - uses_.scheduler.now_ns,
-                   .chain = uses_.words.chain_of(record->caller),
-                   .arguments = {},
-                   .extensions = has_key(*record) ? std::optional(*record->site->extensions)
-                                                  : uses_.words.extensions_from(record->caller)};
+  if (may_share && uses_.sends.try_join(to, *record, parts)) return note_sent(*record, shard, to);
+  CallMessage call = message_of(parts, type);
+  call.id = uses_.words.id_of(*record);
+  call.target = std::string(record->callee->text);
   if (call.chain.size() > limits::kChainLengthMax)
     return fail(*record, ErrorCode::overloaded,
                 fmt::format("{} was not sent: more than {} calls wait for it, each for the next",
                             uses_.words.describe(*record), limits::kChainLengthMax));
   try {
-    uses_.codec.encode(record->method->arguments(), record->arguments(), call.arguments);
+    uses_.codec.encode(parts.method->arguments(), parts.arguments, call.arguments);
   } catch (const std::length_error& error) {
     return fail(*record, ErrorCode::bad_arguments,
                 fmt::format("{} was not sent: {}", uses_.words.describe(*record), error.what()));

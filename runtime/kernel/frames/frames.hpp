@@ -85,6 +85,8 @@ class Frames {
 
  private:
   void leave_local(RecordRef record, const TypeEntry& type, const Record* maker);
+  /// All of it but the call's number, its entity and the encoded arguments.
+  [[nodiscard]] CallMessage message_of(const SharedParts& parts, const TypeEntry& type) const;
   void send(RecordRef record, const TypeEntry& type, ShardId shard, const PeerAddress& to);
   void note_sent(Record& record, ShardId shard, const PeerAddress& to);
   void refuse(Record& record);
