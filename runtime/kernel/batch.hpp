@@ -63,7 +63,7 @@ struct Mail {
   MailId id;
   ShardId to_shard;
   std::string from;  // "Type/Key", the type by its stored name
-  std::string to;    // so, too
+  std::string to;    // likewise
   std::string method;
   SchemaId schema;  // of the arguments
   std::vector<std::byte> arguments;

@@ -24,9 +24,16 @@ bool FileWork::is_change() const {
       return false;
     case FileAction::open:
       return mode != FileMode::read;
-    default:
+    case FileAction::write:
+    case FileAction::append:
+    case FileAction::remove:
+    case FileAction::write_part:
+    case FileAction::append_part:
+    case FileAction::sync:
+    case FileAction::close:
       return true;
   }
+  return true;
 }
 
 void FileWork::call(FileAccess* files) {

@@ -257,7 +257,12 @@ void OpenFile::on_ended(FileWork& work) {
       if (!failure_) failure_ = work.outcome.exception;
       ++generation_;
       break;
-    default:
+    case FileAction::read_part:
+    case FileAction::size:
+    case FileAction::read:  // this and those below are not of an open file
+    case FileAction::write:
+    case FileAction::append:
+    case FileAction::remove:
       break;
   }
   if (waiting_ != nullptr) kernel.parked().resume(*waiting_);

@@ -43,6 +43,7 @@ std::string duration_text(std::chrono::nanoseconds duration) {
   return fmt::format("{}ns", duration.count());
 }
 
+/// Null for what is asked of an open file, which is no token.
 const char* verb_of(FileAction action) {
   switch (action) {
     case FileAction::read:
@@ -55,9 +56,15 @@ const char* verb_of(FileAction action) {
       return "remove";
     case FileAction::open:
       return "open";
-    default:  // is no token
-      return "";
+    case FileAction::read_part:
+    case FileAction::write_part:
+    case FileAction::append_part:
+    case FileAction::sync:
+    case FileAction::size:
+    case FileAction::close:
+      return nullptr;
   }
+  return nullptr;
 }
 
 /// Of a request that is a token: its path, and how it is opened.
@@ -182,7 +189,7 @@ struct ScriptRun::Impl final : kernel::Syscalls {
   void start_blocking(std::shared_ptr<BlockingWork> work) override {
     if (const FileWork* const file = work->as_file(); file == nullptr) {
       note("runs " + function_text(work->result_type()));
-    } else if (file->action <= FileAction::open) {
+    } else if (verb_of(file->action) != nullptr) {
       note(file_text(*file, "s"));
     } else {  // an open file is in the test's memory
       events.emplace_back([this, work] {
@@ -262,13 +269,13 @@ struct ScriptRun::Impl final : kernel::Syscalls {
   std::int64_t now_ns = 1;
   std::vector<std::function<void()>> events;           // answers of the store and of coordination
   std::deque<kernel::CallMessage> waiting;             // tokens that the test has not taken yet
-  std::deque<kernel::Mail> mail;                       // so, too
-  std::deque<std::shared_ptr<BlockingWork>> blocking;  // so, too
+  std::deque<kernel::Mail> mail;                       // likewise
+  std::deque<std::shared_ptr<BlockingWork>> blocking;  // likewise
   struct ReminderChange {
     kernel::Reminder reminder;  // without a method: it is removed
     std::int64_t at_ns;         // wall clock
   };
-  std::deque<ReminderChange> reminders;  // so, too
+  std::deque<ReminderChange> reminders;  // likewise
   std::set<std::uint64_t> cancelled;     // by the entity
   std::vector<std::string> history;      // of all tokens
   std::vector<std::string> lines;

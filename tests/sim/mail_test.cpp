@@ -145,7 +145,7 @@ class MailRun {
   void check_books() {
     std::int64_t sum = 0;
     std::map<std::string, std::map<std::string, std::vector<Transfer>>> sent;      // receiver, sender
-    std::map<std::string, std::map<std::string, std::vector<Transfer>>> received;  // so, too
+    std::map<std::string, std::map<std::string, std::vector<Transfer>>> received;  // likewise
     for (int i = 0; i < kPurses; ++i) {
       const Ref<Purse> purse(i);
       sum += fabric_.call(1, purse->cents());

@@ -272,12 +272,12 @@ class Saving {
   Gate<Outgoing> gate_;
   std::vector<Provisional> provisional_;
   Refused refused_;               // of the forming batch
-  std::vector<Operation> loose_;  // so, too
+  std::vector<Operation> loose_;  // likewise
   std::vector<SchemaText> loose_schemas_;
   std::multimap<CommitNumber, ShardId> loose_sent_;  // with shards' operations of that kind
   std::vector<ShardId> settled_;
   std::vector<Mail> sent_;                                    // in the batch that is being sealed
-  std::vector<Operation> reminded_;                           // so, too: changes of reminders
+  std::vector<Operation> reminded_;                           // likewise: changes of reminders
   std::multimap<std::int64_t, ActivationId> interval_saves_;  // dirty ones of interval classes, by due time
   std::int64_t next_held_check_ns_ = 0;                       // while the store is blocked
   Counts counts_;
