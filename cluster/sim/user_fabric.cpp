@@ -176,11 +176,11 @@ struct Fabric::Run {
         order(the_order),
         cluster({.seed = seed(),
                  .nodes = scenario.options.nodes,
-                 .fabric = {.call_deadline = scenario.options.call_deadline},
+                 .fabric = {.call_deadline = scenario.options.call_timeout},
                  .restart = {.delay_first = std::chrono::milliseconds(10),
                              .delay_max = std::chrono::milliseconds(500),
                              .forget_after = std::chrono::seconds(2)},
-                 .call_timeout = scenario.options.call_deadline},
+                 .call_timeout = scenario.options.call_timeout},
                 *scenario.module),
         faults(cluster, scenario.options.nodes, scenario.options.clients),
         fabric(*this) {}
@@ -333,7 +333,7 @@ void Fabric::Run::on_call_end(kernel::Record& record, std::string text, std::int
   note(fmt::format("{} {} after {} ms", text, simulated::outcome_text(record), took / std::chrono::milliseconds(1)),
        entity);
   const std::chrono::nanoseconds deadline =
-      record.timeout_ns > 0 ? std::chrono::nanoseconds(record.timeout_ns) : scenario.options.call_deadline;
+      record.timeout_ns > 0 ? std::chrono::nanoseconds(record.timeout_ns) : scenario.options.call_timeout;
   if (took > deadline + simulated::kDeadlineMargin)
     fail(fmt::format("{} ended after {} ms, though its deadline is {} ms", text, took / std::chrono::milliseconds(1),
                      deadline / std::chrono::milliseconds(1)),

@@ -26,7 +26,7 @@ constexpr int kHandlersPerTick = 128;
 Session::Session(std::filesystem::path project, ClientOptions options)
     : project_(std::move(project)),
       options_(options),
-      contact_(io::random_id(), options.call_deadline, codec_, project_.string(),
+      contact_(io::random_id(), options.call_timeout, codec_, project_.string(),
                {.now_ns = io::monotonic_ns,
                 .list_addresses = [this] { return list_sockets(); },
                 .read_last_words =

@@ -43,10 +43,10 @@ inline constexpr std::size_t kCopyKeyBytesMax = 64u << 10;   // calls with large
 inline constexpr std::size_t kCopiesDroppedPerTick = 64;     // of those that are too old
 inline constexpr std::size_t kSharedPerRun = 1'024;          // calls that end because the one that they share has
 inline constexpr std::size_t kRoutedPerTick = 256;           // parked calls that are sent or refused
-inline constexpr std::size_t kEnteredPerTick = 1'024;  // calls that have waited for an activation, and enter it now
-inline constexpr std::size_t kWokenPerTick = 256;      // sleeping frames that go on
-inline constexpr std::size_t kDepartedMax = 65'536;    // entities known to have left memory in order
-inline constexpr std::size_t kTicksPerTick = 1'024;    // of entities' timers, that become due
+inline constexpr std::size_t kEnteredPerTick = 1'024;    // calls that have waited for an activation, and enter it now
+inline constexpr std::size_t kWokenPerTick = 256;        // sleeping frames that go on
+inline constexpr std::size_t kDepartedMax = 65'536;      // entities known to have left memory in order
+inline constexpr std::size_t kTimerTicksPerRun = 1'024;  // of entities' timers, that become due
 inline constexpr std::chrono::nanoseconds kReplyLead =
     500ms;  // before its deadline a reply to another node is given up, so that the error arrives in time
 inline constexpr std::chrono::nanoseconds kIdleAge = 15min;       // then an activation is deactivated

@@ -44,7 +44,7 @@ struct AsioCall;  // client_asio.hpp
 
 struct ClientOptions {
   /// For calls without their own deadline (`ref.with(2s)->…`).
-  std::chrono::nanoseconds call_deadline = std::chrono::seconds(30);
+  std::chrono::nanoseconds call_timeout = std::chrono::seconds(30);
   /// How long connect() waits for a fabric that is starting.
   std::chrono::nanoseconds connect_timeout = std::chrono::seconds(5);
 };

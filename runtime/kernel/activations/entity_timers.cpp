@@ -73,7 +73,7 @@ void EntityTimers::stop_all(Activation& activation) {
 }
 
 void EntityTimers::on_time() {
-  for (std::size_t i = 0; i < limits::kTicksPerTick; ++i) {
+  for (std::size_t i = 0; i < limits::kTimerTicksPerRun; ++i) {
     if (by_due_.empty() || by_due_.begin()->first.first > scheduler_.now_ns) return;
     const std::uint64_t number = by_due_.begin()->first.second;
     EntityTimer& timer = *by_due_.begin()->second;

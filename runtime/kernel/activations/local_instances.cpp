@@ -15,18 +15,20 @@ std::size_t load_of(const Activation& instance) {
 
 }  // namespace
 
-void LocalInstances::add(Activation& instance) { of_name_[std::string(instance.name->text)].push_back(&instance); }
+void LocalInstances::add(Activation& instance) {
+  instances_by_name_[std::string(instance.name->text)].push_back(&instance);
+}
 
 void LocalInstances::remove(const Activation& instance) {
-  const auto found = of_name_.find(instance.name->text);
-  if (found == of_name_.end()) return;
+  const auto found = instances_by_name_.find(instance.name->text);
+  if (found == instances_by_name_.end()) return;
   std::erase(found->second, &instance);
-  if (found->second.empty()) of_name_.erase(found);
+  if (found->second.empty()) instances_by_name_.erase(found);
 }
 
 Activation* LocalInstances::choose(std::string_view name, std::uint32_t max) const {
-  const auto found = of_name_.find(name);
-  if (found == of_name_.end()) return nullptr;
+  const auto found = instances_by_name_.find(name);
+  if (found == instances_by_name_.end()) return nullptr;
   Activation* best = nullptr;
   std::size_t least = SIZE_MAX;
   for (Activation* const instance : found->second) {

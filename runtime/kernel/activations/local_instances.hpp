@@ -31,7 +31,8 @@ class LocalInstances {
     using is_transparent = void;
     std::size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
   };
-  std::unordered_map<std::string, std::vector<Activation*>, Hash, std::equal_to<>> of_name_;  // the oldest first
+  std::unordered_map<std::string, std::vector<Activation*>, Hash, std::equal_to<>>
+      instances_by_name_;  // the oldest first
 };
 
 }  // namespace epic::kernel

@@ -145,7 +145,7 @@ TEST_CASE("client: finds the fabric again after a restart, and throws Unavailabl
   std::optional<Supervised> fabric;
   fabric.emplace(project, "unused", real_nodes("probe", 2));
   fabric->wait_for("ready 2 nodes");
-  const Client client = Client::connect(project.path().string(), {.call_deadline = 20s});
+  const Client client = Client::connect(project.path().string(), {.call_timeout = 20s});
   CHECK(client.call(client.get<Counter>("a")->add(1)) == 1);
   fabric->signal(SIGTERM);
   CHECK(fabric->wait_for_end() == epic::cluster::kExitOk);

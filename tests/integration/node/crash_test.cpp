@@ -319,8 +319,8 @@ TEST_CASE("crash: acknowledged changes are there, whatever happens to nodes and 
   CAPTURE(seed);
   const ProjectDirectory project;
   Victim victim(project, seed);
-  const Client client = Client::connect(project.path().string(), {.call_deadline = 20s});
-  const Client other = Client::connect(project.path().string(), {.call_deadline = 20s});
+  const Client client = Client::connect(project.path().string(), {.call_timeout = 20s});
+  const Client other = Client::connect(project.path().string(), {.call_timeout = 20s});
   Callers callers(client, seed);
   KeyedCallers keyed(client, seed);
   Troublemaker troublemaker(other, seed);

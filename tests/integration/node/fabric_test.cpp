@@ -183,7 +183,7 @@ TEST_CASE("fabric: when a node is killed, every call ends and nothing acknowledg
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 3)};
   fabric.wait_for("ready 3 nodes");
-  const Client client = Client::connect(project.path().string(), {.call_deadline = 20s});
+  const Client client = Client::connect(project.path().string(), {.call_timeout = 20s});
   constexpr int kCounters = 60, kRounds = 60;
   std::vector<int> acknowledged(kCounters), unknown(kCounters), refused(kCounters);
   std::mutex mutex;

@@ -309,7 +309,7 @@ struct TransferLedger {
   std::string antidote = (project.path() / "antidote").string();
   std::int64_t money = static_cast<std::int64_t>(list_purses().size()) * transfers::kOpeningBalance;
   Victim victim{project, seed};
-  Client client = Client::connect(project.path().string(), {.call_deadline = 20s});
+  Client client = Client::connect(project.path().string(), {.call_timeout = 20s});
   std::mt19937_64 random{seed};
   std::uint64_t retried = 0;
 
