@@ -7,8 +7,9 @@
 //
 // Reported only as a possibility (depends_on_values): more elements than an array or bitset has, duplicates in a set,
 // a key of a multimap twice in a map, a time that the unit cannot represent. Not reported: an unnamed value of an
-// enumeration whose C++ type is now too small for it, since schemas do not record that size; decoding refuses the
-// value. Not here: how many stored values are affected; node/check.hpp decodes them to find out.
+// enumeration whose C++ type is now too small for it, since schemas do not record that size; decoding refuses it.
+//
+// Not here: how many stored values are affected; node/check.hpp decodes them to find out.
 
 #include <boost/describe/enum.hpp>
 #include <cstdint>

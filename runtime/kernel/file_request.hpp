@@ -1,6 +1,8 @@
 #pragma once
-// FileRequest: a request for a file whose frame waits for it, in its line from when it is made until that frame goes
-// away. Not here: requests that no frame carries (open_file.hpp).
+// FileRequest: a request for a file that a frame waits for. It is in the file's line from when it is made until that
+// frame goes away.
+//
+// Not here: requests that no frame carries (open_file.hpp).
 
 #include <memory>
 #include <string_view>

@@ -10,8 +10,8 @@
 // copies the log), and perhaps `.mark` or `.away` (store_mark.hpp). Only this class opens the files for writing; any
 // reader may read them.
 //
-// Invariant: after an error of code io or marked, every later write is refused. The content of the disk is then
-// unknown. Not here:  the tables (sqlite_format.hpp), the error sentences of SQLite (sqlite_connection.hpp).
+// Invariant: after an error of code io or marked, every later write is refused, as the content of the disk is unknown.
+// Not here:  the tables (sqlite_format.hpp), the error sentences of SQLite (sqlite_connection.hpp).
 
 #include <atomic>
 #include <filesystem>

@@ -73,6 +73,23 @@ Findings find_silent_headers(const Tree& tree) {
   return findings;
 }
 
+Findings find_buried_headings(const Tree& tree) {
+  static const std::regex inside("^ *//.*[^ /] +Not here:");
+  static const std::regex split("^ *//.*[^ /] +Not$");
+  Findings findings;
+  for (const auto& [path, content] : tree) {
+    if (!is_source(path)) continue;
+    const auto lines = lines_of(content);
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      const std::string text(lines[i].text);
+      const bool is_split = i + 1 < lines.size() && lines[i + 1].text.starts_with("// here:");
+      if (std::regex_search(text, inside) || (is_split && std::regex_search(text, split)))
+        findings.push_back(fmt::format("{}:{}: 'Not here:' does not start the line", path, lines[i].number));
+    }
+  }
+  return findings;
+}
+
 Findings find_unlisted_awaitables(const Tree& tree) {
   static const std::set<std::string, std::less<>> kMayHaveOne = {"task.hpp",   "call.hpp",        "call_window.hpp",
                                                                  "gather.hpp", "parked_wait.hpp", "sim.hpp"};

@@ -13,6 +13,9 @@ Findings find_long_files(const Tree& tree);
 /// Headers that do not start with #pragma once and a comment of 1 to 25 lines that says what they are for.
 Findings find_silent_headers(const Tree& tree);
 
+/// "Not here:" inside a line of a comment, where readers do not find it and clang-format has perhaps put it.
+Findings find_buried_headings(const Tree& tree);
+
 /// Folders without a README.md, or whose README.md does not name one of their files or folders. Folders of tests that
 /// mirror another folder, and golden files, are described by the README above them.
 Findings find_unnamed_files(const Tree& tree);

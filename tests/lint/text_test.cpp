@@ -15,6 +15,13 @@ TEST_CASE("openings: a header without pragma or comment is found", "[lint]") {
   CHECK(find_silent_headers({{"a.hpp", "#pragma once\n// A: the idea.\n\n#include <map>\n"}}).empty());
 }
 
+TEST_CASE("openings: 'Not here:' inside a line, or on two, is found", "[lint]") {
+  CHECK(find_buried_headings({{"a.hpp", "// It grows. Not here:  what it is.\n"}}) ==
+        Findings{"a.hpp:1: 'Not here:' does not start the line"});
+  CHECK(find_buried_headings({{"a.hpp", "// It grows. Not\n// here: what it is.\n"}}).size() == 1);
+  CHECK(find_buried_headings({{"a.hpp", "// It grows.\n// Not here: what it is. Not\n// there either.\n"}}).empty());
+}
+
 TEST_CASE("awaitables: one that the kernel does not list is found", "[lint]") {
   const std::string alone = "struct Tick {\n  using EpicAwaitable = void;\n};\n";
   CHECK(find_unlisted_awaitables({{"runtime/include/epic/tick.hpp", alone}}) ==

@@ -42,6 +42,10 @@ TEST_CASE("tree: no source is too long", "[lint]") { require_none(find_long_file
 
 TEST_CASE("tree: every header opens with its idea", "[lint]") { require_none(find_silent_headers(project())); }
 
+TEST_CASE("tree: what a header leaves to others starts a line", "[lint]") {
+  require_none(find_buried_headings(project()));
+}
+
 TEST_CASE("tree: whatever entities await, the kernel finds the frames that wait in it", "[lint]") {
   require_none(find_unlisted_awaitables(project()));
 }

@@ -9,11 +9,9 @@
 // of state and for methods; EPIC_RENAMED does the same for members of a described struct.
 //
 // How: every section is expanded several times: into a check of its word (EPIC_K_…), whether the class is local
-// (EPIC_L_…), members of the proxy (EPIC_P_…)
-// and of the one for Ref::cached (EPIC_C_…), parameter names (EPIC_N_…), and calls on the builder of the tables
-// (EPIC_D_…). The section's word is pasted to the
-// prefix and followed by `()`. A section with arguments ends in EPIC_EAT, which consumes these empty parentheses; a
-// bare word takes them as its own.
+// (EPIC_L_…), members of the proxy (EPIC_P_…) and of the one for Ref::cached (EPIC_C_…), parameter names (EPIC_N_…),
+// and calls on the builder of the tables (EPIC_D_…). The section's word is pasted to the prefix and followed by `()`. A
+// section with arguments ends in EPIC_EAT, which consumes these empty parentheses; a bare word takes them as its own.
 
 #include <chrono>
 #include <concepts>

@@ -10,7 +10,8 @@
 // They belong to one activation: after a crash or a move they start anew, and so do those that wait. A call that waits
 // has its deadline as ever; what waits for nobody's call (a task, a tick) is cancelled when the entity is to leave.
 //
-// Execution thread only. Not here: waiting for another entity (call it), or for a time (epic::sleep).
+// Execution thread only.
+// Not here: waiting for another entity (call it), or for a time (epic::sleep).
 
 #include <coroutine>
 #include <exception>

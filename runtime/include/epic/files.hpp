@@ -1,13 +1,14 @@
 #pragma once
-// Files: whole files of the project's own, read and written on another thread while everything else goes on.
+// Files: whole files in the project's data folder, read and written on another thread while everything else goes on.
 //
 //   const std::string level = co_await epic::read_file("levels/3.txt");
 //   co_await epic::write_file("reports/today.csv", report);       // replaces it, all or nothing
 //
-// They are below one folder of the project ([files] folder in epic.toml, default "data"), and nothing else is: paths
-// are relative, without "." and "..", and links, devices and the like are refused. Folders are made as they are needed.
-// New ones are private to the user (modes 0700 and 0600). Nodes of one project share them. A file is read and written
-// as a whole, at most 64 MiB. What one entity asks of one file happens in order; what different entities ask does not.
+// The data folder is [files] folder in epic.toml (default "data"), and nothing outside it can be reached: paths are
+// relative, without "." and "..", and links, devices and the like are refused. Folders are made as they are needed.
+// New ones are private to the user (modes 0700 and 0600). Nodes of one project share the files. A file is read and
+// written as a whole, at most 64 MiB. What one entity asks of one file happens in order; what different entities ask
+// does not.
 //
 // What changes a file begins when what the entity has changed and seen so far is durable: a file shows nothing that a
 // crash could undo. When it returns, its change is on disk. If the node dies meanwhile it has happened or not, and the
@@ -15,8 +16,9 @@
 // have ended, also those that nobody waits for any longer.
 //
 // Errors: std::filesystem::filesystem_error with the path and the reason (code()), std::invalid_argument for a path
-// that is not allowed, Overloaded as of epic::blocking, whose threads are used. Not here: files that are read or
-// written in parts (file.hpp); files elsewhere (epic::blocking).
+// that is not allowed, Overloaded as of epic::blocking, whose threads are used.
+//
+// Not here: files that are read or written in parts (file.hpp); files elsewhere (epic::blocking).
 
 #include <cstdint>
 #include <memory>

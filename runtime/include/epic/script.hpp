@@ -10,8 +10,8 @@
 //   bob.expect(calls<&Barrel::on_hit>("Barrel/1")).answer(true);
 //   bob.expect(blocks<std::string>()).answer("a page");             // epic::blocking; or run() it
 //   bob.expect(reads("levels/3.txt")).answer("a level");            // the same for files: writes, appends, removes
-//   auto log = bob.expect(opens("log", FileMode::append));          // a File: answer it with what is there, and look
-//   at log.answer("old\n");                                            // log.content() later
+//   auto log = bob.expect(opens("log", FileMode::append));          // a File;
+//   log.answer("old\n");                                            // … its content; later look at log.content()
 //   bob.expect(lists<Player>("Bo")).answer({.keys = {"Bob"}});      // epic::list
 //   auto sent = bob.expect(delivers<&Bank::deposit>("Bank/1"));     // a message, which needs no answer
 //   bob.expect(reminds<&Player::say_goodnight>("bedtime", 12h));    // a reminder; pass(12h) lets it call its method

@@ -11,9 +11,10 @@
 // To abort an execution is to destroy its frame where it is suspended. Its destructors run, in a last turn, so what
 // they change is saved, too. Its caller gets an error that names it.
 //
-// Cost:     one look through the table of calls, and one through the frames that wait for something else, at most every
-// kTasksLook, while tasks hold up a stop; by slices, whatever is done about what they find, too. Not here: when
-// an entity is to leave (activations/), executions whose changes must not be kept (Activations::discard).
+// Cost:     while tasks hold up a stop, at most every kTasksLook, one look through the table of calls and one through
+//           the frames that wait for something else; both the looks and the endings are done in slices.
+// Not here: when an entity is to leave (activations/), executions whose changes must not be kept
+//           (Activations::discard).
 
 #include <cstdint>
 #include <deque>

@@ -9,8 +9,9 @@
 // seen. Windows of saves close in the order in which they were opened, so that a follower gets each once.
 //
 // Times are those of the kernel's ticks: code that never yields takes none. The reason for an activation is put into
-// words only on request: a million activations would spend half of their time on it. Not here: what an entry looks like
-// outside (node/events_answer.cpp), events of processes (the supervisor).
+// words only on request: a million activations would spend half of their time on it.
+//
+// Not here: what an entry looks like outside (node/events_answer.cpp), events of processes (the supervisor).
 
 #include <algorithm>
 #include <boost/circular_buffer.hpp>

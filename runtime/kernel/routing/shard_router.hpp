@@ -13,9 +13,9 @@
 // Calls of other nodes that arrive before their shard is ready are parked here, too, in a line of their own: they never
 // wait for the calls made here, which may be waiting for them.
 //
-// Cost:     only shards with parked or unanswered calls take memory; a lost peer costs its own unanswered calls.
-// However many calls are parked, or were unanswered at a lost peer, a tick has a bounded number of them in hand. Not
-// here: what a call is. The owner of calls derives them from RoutedCall, and encodes, sends and ends them.
+// Cost:     only shards with parked or unanswered calls take memory; a lost peer costs its own unanswered calls. One
+//           tick handles a bounded number of calls, however many are parked or were unanswered at a lost peer.
+// Not here: what a call is. The owner of calls derives them from RoutedCall, and encodes, sends and ends them.
 
 #include <cstddef>
 #include <cstdint>

@@ -6,8 +6,8 @@
 // gate releases it when the store has confirmed that commit. An item that has observed nothing new passes at once.
 //
 // Invariant: a released item never depends on a commit greater than durable().
-// Order:     items of one activation leave in their order of arrival, because what an activation has observed only
-// grows. Not here:  what an activation has observed (activation.hpp), how batches are formed (batcher.hpp).
+// Order:     items of one activation leave in their order of arrival: what an activation has observed only grows.
+// Not here:  what an activation has observed (activation.hpp), how batches are formed (batcher.hpp).
 
 #include <algorithm>
 #include <cstddef>
