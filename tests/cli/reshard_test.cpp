@@ -100,6 +100,10 @@ TEST_CASE("reshard: the groups of the built module take the place of the store's
   };
   CHECK(transcript.run_quietly({"reshard"}).exit_code == 2);
   CHECK(transcript.run_quietly({"reshard", "--groups"}).exit_code == 5);
+  build(R"({"type": "Player", "formerly": ["T"], "stored_as": "T", "group": "Room"},
+           {"type": "Lobby", "formerly": ["Room"], "stored_as": "Room", "group": "Room"})");
+  CHECK_THAT(transcript.run_quietly({"reshard", "--groups", "--dry-run"}).err,
+             Catch::Contains("class Player would be together(Lobby)\nCan reshard 64 shards: "));
   build(R"({"type": "T", "stored_as": "T", "group": "Room"}, {"type": "U", "stored_as": "U", "group": "U"})");
   const auto done = transcript.run_quietly({"reshard", "--groups"});
   CHECK(done.exit_code == 0);
@@ -109,7 +113,7 @@ TEST_CASE("reshard: the groups of the built module take the place of the store's
   check_whole(transcript);
   CHECK(read_text(transcript.directory() / "epic.toml") == kManifest);
   CHECK_THAT(transcript.run_quietly({"reshard", "--groups"}).err,
-             Catch::Contains("has 64 shards and the module's groups already"));
+             Catch::Contains("The store already has 64 shards and the module's groups"));
 
   build(R"({"type": "U", "stored_as": "U", "group": "Inn"})");  // T is no class of it any more
   CHECK(transcript.run_quietly({"reshard", "32", "--groups"}).exit_code == 0);
