@@ -34,8 +34,8 @@ AnswerEnd thrown_end(const ErrorPart& error) {
 std::string Answers::refusal_of(const TypeEntry& type) const {
   if (!type.is_stored)
     return fmt::format(
-        "{} has no saved state, so that a call has taken effect could not be saved with it: call it "
-        "without an idempotency key",
+        "{} has no saved state, so there is nowhere to record that the call took effect: call it without an "
+        "idempotency key",
         type.info->type_name);
   if (!uses_.has_shared_store)
     return "idempotency keys need a store that all nodes share, and in this project each has its own: set store = "

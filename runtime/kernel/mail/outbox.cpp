@@ -34,8 +34,8 @@ void Outbox::deliver(const Record& call) {
                 fmt::format("{} was not sent: the module has no such class or method", uses_.words.describe(call)));
   if (!type->is_stored)
     throw std::logic_error(
-        fmt::format("epic::deliver(): {} has no saved state, so what a message does to it could not "
-                    "be saved; call it instead",
+        fmt::format("epic::deliver(): {} has no saved state, so there is nowhere to record that the message took "
+                    "effect; call it instead",
                     type->info->type_name));
   Mail mail{.id = next_id(sender->shard),
             .to_shard = {},

@@ -103,8 +103,8 @@ Activation& Reminders::entity_here(std::string_view function) const {
                     function));
   if (!activation->type->is_stored)
     throw std::logic_error(
-        fmt::format("{}: {} has no saved state, so what a reminder's call does to it could not be "
-                    "saved; use a timer (epic::after, epic::every)",
+        fmt::format("{}: {} has no saved state, so there is nowhere to record that the reminder took effect; use a "
+                    "timer (epic::after, epic::every)",
                     function, activation->type->info->type_name));
   return *activation;
 }

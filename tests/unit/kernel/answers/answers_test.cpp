@@ -330,8 +330,8 @@ TEST_CASE("answers: a key that cannot be used, and an entity without saved state
         "the most");
   CHECK_THAT(call_keyed(f.fabric, 1, f.till->pay(10), "a\nb"), Catch::Contains("it is not plain UTF-8 text"));
   CHECK(call_keyed(f.fabric, 1, Ref<Stranger>("s")->greet(), "k") ==
-        "bad_arguments: Stranger/s.greet was not started: Stranger has no saved state, so that a call has taken effect "
-        "could not be saved with it: call it without an idempotency key");
+        "bad_arguments: Stranger/s.greet was not started: Stranger has no saved state, so there is nowhere to "
+        "record that the call took effect: call it without an idempotency key");
   CHECK(f.cents() == 100);
 }
 
