@@ -65,8 +65,8 @@ Task<> note_on(Fabric& fabric, std::uint16_t client, SyncedLines& synced) {
       } else if (fabric.draw(8) == 0) {
         const std::string last = co_await fabric.call(chronicler->last_line(), client);
         const std::int64_t count = co_await fabric.call(chronicler->count(), client);
-        fabric.require(chronicler, last.empty() || std::stoll(last) <= count, "its file has line {}, and it {}", last,
-                       count);
+        fabric.require(chronicler, last.empty() || std::stoll(last) <= count,
+                       "the file has line {}, but the count is only {}", last, count);
       } else {
         co_await fabric.call(chronicler->note(), client);
       }
@@ -95,8 +95,8 @@ Task<> keep_chronicles(Fabric& fabric) {
     const Ref<Chronicler> chronicler(i);
     const std::int64_t count = co_await fabric.insist([&] { return chronicler->count(); });
     const std::vector<std::int64_t> lines = lines_of(fabric, i);
-    fabric.require(chronicler, lines.empty() || lines.back() <= count, "it is at {}, its file at {}", count,
-                   lines.empty() ? 0 : lines.back());
+    fabric.require(chronicler, lines.empty() || lines.back() <= count, "the file has line {}, but the count is only {}",
+                   lines.empty() ? 0 : lines.back(), count);
     fabric.require(chronicler, std::ranges::is_sorted(lines, std::less_equal<>()), "its lines have lost their order");
     for (const std::int64_t number : synced[static_cast<std::size_t>(i)])
       fabric.require(chronicler, std::ranges::binary_search(lines, number), "line {} was synced, and is gone", number);

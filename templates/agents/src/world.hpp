@@ -28,7 +28,7 @@ class World : public epic::Entity {
 
   /// Before its first step; throws afterwards, unless the plan is the same.
   epic::Task<void> set_plan(Plan new_plan);
-  /// Goes on until that step, if it has not been there, whatever crashes meanwhile.
+  /// Runs until that step, unless it has already been reached, whatever crashes meanwhile.
   epic::Task<void> start(std::int64_t wanted);
   /// The same, and waits for it.
   epic::Task<Tally> run_to(std::int64_t wanted);

@@ -2,7 +2,8 @@
 // Graph: reads an edge list from a file, cuts it into partitions, and has workers compute over them.
 //
 // A job is a series of steps. In each, first all workers send, then all take their new values: the graph waits for
-// both. If a worker's node dies, or is lost on the way, the job begins anew; only its result is saved.
+// both. If a worker loses its values, because its node died or it left memory, the job begins anew; only its result is
+// saved.
 
 #include <boost/describe/class.hpp>
 #include <cstdint>
