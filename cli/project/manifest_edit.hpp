@@ -10,10 +10,10 @@
 
 namespace epic::cli {
 
-/// `text` of an epic.toml, with this number of shards. Empty if the file is written in a way that needs a person.
+/// `text` of an epic.toml, with this number of shards; nullopt if it cannot be edited automatically.
 [[nodiscard]] std::optional<std::string> with_shards(std::string_view text, std::int64_t shards);
 
-/// In the project's epic.toml, at once. The failure says what to write there.
+/// Edits the project's epic.toml; a crash leaves the old text or the new one. The failure says what to write there.
 Result<void> write_shards(const ProjectPaths& paths, std::int64_t shards);
 
 }  // namespace epic::cli

@@ -1,9 +1,9 @@
 #pragma once
 // Placement: which node should own which shard, as pure functions of the members and the present owners.
 //
-// Every member gets the same number of shards, give or take one, so no member exceeds 1.15 x the mean where that is
-// possible. Shards stay where they are as far as that balance allows: the members that own most keep the larger shares,
-// and only shards above a share, or without an owner, move. Equal arguments give equal results in every process.
+// Every member gets the same number of shards, give or take one. Shards stay where they are as far as that balance
+// allows: the members that own most keep the larger shares, and only shards above a share, or without an owner, move.
+// Equal arguments give equal results in every process.
 //
 // Not here: when to move and in which order (supervisor/shard_table.hpp).
 

@@ -92,11 +92,10 @@ BOOST_DESCRIBE_STRUCT(CallExtensions, (), (trace, caller, idempotency_key))
 
 struct CallMessage {
   CallId id;
-  std::string target;        // "Type/Key"
-  std::uint32_t method = 0;  // index in the sender's HelloMessage::methods
-  MapVersion map_version;    // the shard map that the sender used
-  std::int64_t patience_ns =
-      0;  // the timeout: how long the caller still waits. Recorded frames have it under this name
+  std::string target;            // "Type/Key"
+  std::uint32_t method = 0;      // index in the sender's HelloMessage::methods
+  MapVersion map_version;        // the shard map that the sender used
+  std::int64_t patience_ns = 0;  // time left until the deadline; recorded frames have it under this name
   std::vector<ChainLink> chain;  // the callers of this call, outermost first
   std::vector<std::byte> arguments;
   std::optional<CallExtensions> extensions = {};

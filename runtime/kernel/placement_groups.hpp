@@ -2,7 +2,7 @@
 // The groups of a module's classes (together(…) in EPIC_ENTITY), and whether they are those of a store.
 //
 // A group is named after a class, which need not exist. If it does, the group has that class's stored name, so its own
-// keys are in the group without further ado, and stay there when it is renamed.
+// keys are in the group automatically, and stay there when it is renamed.
 //
 // Invariant: a kernel's placement is its store's, and its module agrees with it about every class that it has. If one
 //            node placed an entity by another group than the rest, it would have two activations in two shards.
@@ -20,7 +20,7 @@ namespace epic::kernel {
 /// The error is a sentence for the module's author.
 [[nodiscard]] std::expected<PlacementGroups, std::string> groups_of(const ModuleInfo& module);
 
-/// How a store is to be made for the module. Without the groups, if they are not as they should be.
+/// The placement for a new store; ungrouped if the module's together(…) are inconsistent.
 [[nodiscard]] Placement placement_for(const ModuleInfo& module, std::uint32_t shard_count);
 
 /// Whether the module's classes are in the groups that `placement` has for them; it may have other classes, too. The

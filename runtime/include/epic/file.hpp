@@ -1,5 +1,5 @@
 #pragma once
-// File: a file of the project's that is open, read and written in parts while everything else goes on.
+// File: an open file in the project's data folder, read and written in parts while everything else goes on.
 //
 //   epic::File log = co_await epic::open("logs/today", epic::FileMode::append);
 //   co_await log.write("it begins\n");                            // taken, and written soon
@@ -8,8 +8,8 @@
 //   epic::File level = co_await epic::open("levels/3.txt", epic::FileMode::read);
 //   while (const auto line = co_await level.read_line()) parse(*line);
 //
-// What is asked of one File happens in the order in which it was asked, also if some of it is cancelled; only read_at()
-// runs beside other read_at(). Where files may be, and what is refused: files.hpp.
+// Operations on a File run in the order they were issued, even if some are cancelled; only read_at() calls run
+// concurrently. Where files may be, and which paths are refused: files.hpp.
 //
 // A write is taken at once, and carried out together with others when what the entity has changed and seen so far is
 // durable: the file shows nothing that a crash could undo. Its error is thrown by a later operation, and what was taken
@@ -70,27 +70,27 @@ class File {
 
   [[nodiscard]] bool is_open() const { return file_ != nullptr; }
 
-  /// The next bytes, where the last read() or write() has ended; fewer than `bytes_max` only at the end, where there
-  /// are none.
+  /// Reads on from the end of the last read() or write(). Returns fewer than `bytes_max` bytes only at the end of the
+  /// file, and an empty string once there.
   [[nodiscard, clang::coro_wrapper]] Task<std::string> read(std::size_t bytes_max) {
     return detail::read_next(file_, bytes_max);
   }
   [[nodiscard, clang::coro_wrapper]] Task<std::string> read_at(std::uint64_t offset, std::size_t bytes_max) {
     return detail::read_part(file_, offset, bytes_max);
   }
-  /// Without its '\n', which the last one need not have. Empty: the end.
+  /// Returns the next line without its '\n', which the last one need not have; nullopt at the end of the file.
   [[nodiscard, clang::coro_wrapper]] Task<std::optional<std::string>> read_line() { return detail::read_line(file_); }
-  /// Where the last read() or write() has ended; with FileMode::append, at the end.
+  /// Writes on from the end of the last read() or write(); with FileMode::append, at the end of the file.
   [[nodiscard, clang::coro_wrapper]] Task<void> write(std::string content) {
     return detail::write_part(file_, std::nullopt, std::move(content));
   }
-  /// Not with FileMode::append. Beyond the end, there are zeros in between.
+  /// Throws with FileMode::append. A gap beyond the end is filled with zeros.
   [[nodiscard, clang::coro_wrapper]] Task<void> write_at(std::uint64_t offset, std::string content) {
     return detail::write_part(file_, offset, std::move(content));
   }
-  /// What was written before is on disk when it returns.
+  /// When it returns, everything that was written before is on disk.
   [[nodiscard, clang::coro_wrapper]] Task<void> sync() { return detail::sync_file(file_); }
-  /// In bytes, with all that was written before.
+  /// The size in bytes, including everything that was written before.
   [[nodiscard, clang::coro_wrapper]] Task<std::uint64_t> size() { return detail::size_of_file(file_); }
   /// Waits until what was written before has reached the file, as programs see it; on disk it is after sync() only.
   /// The File is closed from now on, also if that fails or is cancelled.

@@ -5,8 +5,8 @@
 // then it goes to the one with the fewest calls. The oldest comes first, so that those which are not needed stay idle,
 // and are collected.
 //
-// Invariant: it has each instance from its place in the table until it is gone.
-// Not here:  how one is made, and how it ends (activations.cpp, leaving.cpp).
+// Invariant: it holds exactly the instances that are in the activation table.
+// Not here:  how an instance is made, and how it ends (activations.cpp, leaving.cpp).
 
 #include <cstddef>
 #include <cstdint>
@@ -23,7 +23,7 @@ class LocalInstances {
  public:
   void add(Activation& instance);
   void remove(const Activation& instance);
-  /// For the next call of the entity. Null: to a new one.
+  /// The instance that should take the next call; null if a new one should be made.
   [[nodiscard]] Activation* choose(std::string_view name, std::uint32_t max) const;
 
  private:
