@@ -3,15 +3,15 @@
 // until they are back.
 //
 // The kernel has no threads: it hands each function to the world, which gives it back when it has run, or when it need
-// not run any more because nobody waits for it. Only then is it forgotten, so the number of those that run or wait
-// in the world is bounded, whatever becomes of the frames that have started them.
+// not run any more because nothing waits for it. Only then is the function forgotten, so the number of functions that
+// run or wait in the world is bounded, even if the frames that started them are gone.
 //
-// An open file (../open_file.hpp) has requests of its own, which no frame carries: what it reads ahead, what it has
-// taken to be written. The latter are held until what they follow is durable (Saving), and begin at the end of the tick
-// in which they are released, with all that was added to them by then.
+// An open file (../open_file.hpp) has requests that no frame carries: reads ahead, and writes. A write is held until
+// the changes before it are durable (Saving). It begins at the end of the tick in which it is released, with all that
+// was added to it by then.
 //
-// What changes a file counts for its entity's shard until then, too: if the next owner had the shard before, its own
-// change could come first, and be undone by this one.
+// A shard does not leave while a file is being changed for one of its entities: the next owner could otherwise change
+// the file first, and this change would undo that one.
 //
 // Not here: what must be durable before one starts (Saving::await_seen, Saving::hold), the order of requests for files
 // (file_lines.hpp), threads (io/blocking_threads.hpp).
@@ -32,7 +32,7 @@
 
 namespace epic::kernel {
 
-/// Of a node.
+/// What all open files of a node take.
 struct OpenFiles {
   std::size_t count = 0;           // until they are closed
   std::size_t bytes_buffered = 0;  // read ahead, or not written yet
@@ -44,40 +44,40 @@ class Blocking {
       : count_max_(count_max), parked_(parked), syscalls_(syscalls) {}
 
   [[nodiscard]] bool has_room() const { return count_ < count_max_; }
-  /// A request for a file takes its place in its line. It is started later, or its frame goes away without it.
+  /// Puts a request for a file into its line. start() or leave() follows.
   void join(std::shared_ptr<detail::FileWork> work) { lines_.join(std::move(work)); }
-  /// Its frame goes away. If it has begun, on_ended() follows.
+  /// The frame that waits for a request goes away. If the request has begun, on_ended() follows.
   void leave(const detail::FileWork& work);
-  /// `waiter` is parked, and goes on when the work has run.
+  /// Parks `waiter` until the work has run.
   void start(std::shared_ptr<detail::BlockingWork> work, detail::ParkedWait& waiter);
   void on_ended(detail::BlockingWork& work);
 
-  // ---- requests of open files, each with its owner
-  /// Takes its place in its line, and begins when its turn has come.
+  // ---- requests of open files, which know their owner
+  /// Puts the request into its line; it begins when its turn has come.
   void submit(const std::shared_ptr<detail::FileWork>& work);
-  /// Nobody needs it any longer. It ends, now or when it is back.
+  /// The request is not needed any longer. It ends now, or when the world gives it back.
   void drop(const std::shared_ptr<detail::FileWork>& work);
-  /// Takes its place; on_released() or on_refused() follows. `shard`: whose entity writes, if one does.
+  /// Puts a write into its line; on_released() or on_refused() follows. `shard` is that of the entity that writes.
   void hold(const std::shared_ptr<detail::FileWork>& work, std::optional<ShardId> shard);
-  /// What it follows is durable.
+  /// The changes before the write are durable.
   void on_released(std::shared_ptr<detail::FileWork> work) { released_.push_back(std::move(work)); }
-  /// … never will be.
+  /// The changes before the write will never be durable.
   void on_refused(const std::shared_ptr<detail::FileWork>& work, std::exception_ptr why);
-  /// The tick ends.
+  /// Begins the writes that were released in the tick that now ends.
   void begin_released();
-  /// Out of line: nothing else of its file is left. Frees its place among the open ones.
+  /// Closes an open file of which no other request is left, and makes room for another. The request joins no line.
   void close(std::shared_ptr<detail::FileWork> work);
   [[nodiscard]] OpenFiles& open_files() { return open_files_; }
 
-  /// The kernel ends: nothing begins any more.
+  /// The kernel ends: no request begins any more.
   void forget_files();
-  /// A file is being changed for one of its entities, or will be.
+  /// True if a file is being changed for an entity of the shard, or will be.
   [[nodiscard]] bool is_writing(ShardId shard) const;
-  /// Shards of which that was true, of late.
+  /// The shards for which a change of a file has ended since the last call.
   [[nodiscard]] std::vector<ShardId> take_written() { return std::exchange(written_, {}); }
-  /// Open files have taken something that they have not written yet.
+  /// True if open files have taken something that is not written yet.
   [[nodiscard]] bool has_unwritten() const { return !unwritten_.empty(); }
-  /// That run or wait for a thread.
+  /// The number of functions and requests that run or wait for a thread.
   [[nodiscard]] std::size_t count() const { return count_; }
 
  private:

@@ -1,16 +1,16 @@
 #pragma once
-// Saving: what turns have changed becomes durable, and what has seen a change waits for that.
+// Saving: makes the changes of turns durable, and holds back whatever has seen a change until then.
 //
 //   mark_dirty ─▶ seal: encode every changed entity once ─▶ commit ─▶ on_committed
 //   hold ────────▶ settle: known to need this batch, or no batch ───▶ release
 //
-// Changes gather in the forming batch. What is to leave the node meanwhile, and depends on that batch, is provisional:
-// when the batch is sealed, an entity whose bytes are the same as before needed no commit, and one whose state is too
-// large, or whose instance was discarded, is refused, with everything that depends on it. The rest waits at the gate
-// for its commit.
+// Changes gather in the forming batch. An item that is to leave the node meanwhile, and depends on that batch, is
+// provisional. Sealing the batch settles it: if its entity's bytes are the same as before, the item needs no commit; if
+// the state is too large, or the instance was discarded, the change is refused, with everything that depends on it. The
+// other items wait at the gate for their commit.
 //
 // Invariant: nothing is released before what it has observed is durable.
-// Not here:  what is released, and how (the listener); the store (Syscalls); whether a turn may change its entity
+// Not here:  how items are released (the listener), the store (Syscalls), whether a turn may change its entity
 // (calls/).
 
 #include <cstdint>
@@ -65,7 +65,7 @@ class HeldBytes {
   std::size_t bytes_ = 0;
 };
 
-/// Something that may leave the node once what it has seen is durable. Of an answered call nothing else is kept.
+/// Something that may leave the node once what it has seen is durable. It is all that is kept of an answered call.
 struct Outgoing {
   enum class Kind : std::uint8_t {
     call,   // made by an entity here: to be routed
@@ -89,7 +89,7 @@ enum class Reported : std::uint8_t {
   to_callers,
 };
 
-/// What of an answer is not stored.
+/// How much of an answer is not stored.
 enum class UndoneAnswer : std::uint8_t {
   all,  // no row was written
   end,  // it stays `begun`
@@ -99,25 +99,26 @@ class Saving {
  public:
   class Listener {
    public:
-    /// What it has seen is durable.
+    /// What the item has seen is durable: it may leave.
     virtual void release(Outgoing item) = 0;
-    /// What it has seen cannot be saved, or not in time: its receiver gets the error instead.
+    /// What the item has seen cannot be saved, or not in time: its receiver gets the error instead.
     virtual void release_with_error(Outgoing item, ErrorCode code, const std::string& message) = 0;
-    /// Its last change cannot be saved: the instance must not be kept.
+    /// The entity's last change cannot be saved: its instance must not be kept.
     virtual void discard(Activation& activation, ErrorCode code, const std::string& why, Reported reported) = 0;
-    /// Executions that have observed `number` fail: a change in it is refused. Those of the entities `own`, sorted,
-    /// have observed only their own; those of whom `knows` is true learn of it by themselves.
+    /// A change in batch `number` is refused, so executions that have observed that batch fail. Executions of the
+    /// entities in `own` (sorted) have observed only their own changes; those for which `knows` is true find out by
+    /// themselves.
     virtual void fail_observers(CommitNumber number, std::span<const ActivationId> own, ErrorCode code,
                                 const std::string& why, const std::function<bool(const Record&)>& knows) = 0;
-    /// Its state is another than at its last save.
+    /// The entity's state differs from the last one saved, so its memory is to be measured anew.
     virtual void measure(Activation& activation) = 0;
     /// These messages are in the batch that was just sealed.
     virtual void on_mail_sealed(CommitNumber number, std::vector<Mail> sent) = 0;
-    /// What its method has changed cannot be saved, ever: it becomes a dead letter in this batch.
+    /// What the message's method has changed can never be saved: the message becomes a dead letter in this batch.
     virtual void on_mail_refused(const MailId& id, const std::string& why) = 0;
     /// The turns that received these messages are undone.
     virtual void on_mail_undone(const std::vector<MailId>& ids) = 0;
-    /// What was to be stored of this answer is not, as the turns that it is about are undone or refused.
+    /// This part of the answer is not stored, because the turns that it is about are undone or refused.
     virtual void on_answer_undone(const AnswerId& id, UndoneAnswer what) = 0;
     /// These changes of reminders are in the batch that was just sealed.
     virtual void on_reminders_sealed(CommitNumber number, const std::vector<Operation>& changes) = 0;
@@ -151,37 +152,37 @@ class Saving {
   Saving(const Uses& uses, Listener& listener) : uses_(uses), listener_(listener) {}
 
   // ---- changes ----
-  /// A turn has changed the entity for the first time since its last save. What on_activate changes is provisional: it
-  /// does not count until that has returned.
+  /// A turn has changed the entity for the first time since its last save. Changes by on_activate do not count until it
+  /// has returned.
   void mark_dirty(Activation& activation);
-  /// Its state goes into the forming batch, also if its class would wait longer.
+  /// Puts the entity into the forming batch, even if its class saves at intervals.
   void save_now(Activation& activation);
-  /// Its unsaved change is gone with its instance: what depends on that fails with this error when the batch is sealed.
+  /// The entity's unsaved change is gone with its instance: what depends on it fails with this error at the next seal.
   void discard_change(Activation& activation, ErrorCode code, const std::string& why);
-  /// epic::erase(), in the current execution.
+  /// Carries out epic::erase() in the current execution.
   void erase();
   /// The turn that called erase() is over: later changes are saved again.
   void note_erased(Activation& activation);
-  /// Of the encoded state; a state that cannot be encoded counts as empty.
+  /// The hash of the encoded state; a state that cannot be encoded counts as empty.
   [[nodiscard]] Hash128 hash_of(const Activation& activation) const;
   /// Closes the forming batch if it is not empty, unless the store is writing.
   void seal();
 
   // ---- mail, reminders and answers ----
-  /// Goes into the forming batch together with the entity's state: written if that is, also if it has not changed.
-  /// Until on_activate has returned it is provisional, as what that changes is.
+  /// Adds an operation to the forming batch. It is written with the entity's state, even if that has not changed, and
+  /// not written if the state is refused. One that on_activate adds does not count until it has returned.
   void add(Activation& activation, Operation operation);
-  /// Goes into the forming batch by itself, unless its shard has left this node by then.
+  /// Adds an operation that goes with no entity's state to the forming batch, unless its shard has left by then.
   void add(Operation operation) { loose_.push_back(std::move(operation)); }
-  /// Something that was added by itself to the shard is not durable yet: the shard must stay.
+  /// True if such an operation of the shard is not durable yet: the shard must stay.
   [[nodiscard]] bool has_loose(ShardId shard) const;
-  /// Shards of which that was true, and what was written to them is durable now.
+  /// The shards whose operations of this kind have become durable since the last call.
   [[nodiscard]] std::vector<ShardId> take_settled() { return std::exchange(settled_, {}); }
-  /// Written with the next operations.
+  /// Adds a schema that the next operations need.
   void add_schema(SchemaText schema) { loose_schemas_.push_back(std::move(schema)); }
-  /// What has been added for a message, and is in no batch yet, becomes this instead. False: there is nothing.
+  /// Replaces the operation that was added for a message and is in no batch yet. False if there is none.
   [[nodiscard]] static bool replace(Activation& activation, const MailId& id, Operation& operation);
-  /// The answer that goes with the entity's next save, and is in no batch yet; null: there is none.
+  /// The answer that goes with the entity's next save and is in no batch yet; null if there is none.
   [[nodiscard]] static Answer* find_answer(Activation& activation, const AnswerId& id);
   [[nodiscard]] static bool has_mail(const Activation& activation) {
     return activation.rare != nullptr && !activation.rare->mail.empty();
@@ -190,19 +191,20 @@ class Saving {
   [[nodiscard]] CommitNumber forming() const { return batcher_.forming(); }
 
   // ---- waiting ----
-  /// Releases something that `origin` has brought about, once what `origin` has observed is durable.
+  /// Releases `item`, which `origin` has brought about, once everything that `origin` has observed is durable.
   void hold(const Record& origin, Outgoing item);
-  /// Held calls that are meant are no longer held, and are the caller's again, in order.
+  /// Takes back the held calls for which `is_meant` is true, in order.
   [[nodiscard]] std::vector<RecordRef> take_calls(const std::function<bool(const Record&)>& is_meant);
   struct Awaited {
     CommitNumber commit;
-    bool has_seen_others;  // whose changes are in that batch
+    bool has_seen_others;  // changes of other entities are in that batch
   };
-  /// What the current execution waits for in epic::saved(): its changes, and all that it has observed.
+  /// The commit that epic::saved() waits for in the current execution: that of its changes and all that it has
+  /// observed.
   [[nodiscard]] Awaited await_saved();
-  /// What a call of the current execution to another node would wait for.
+  /// The commit that a call of the current execution to another node would wait for.
   [[nodiscard]] Awaited await_seen() const;
-  /// What something that the current execution brings about now would be held for: equal ones may be held as one.
+  /// What an item of the current execution would be held for now. Items with equal ones may be held as one.
   struct Seen {
     ActivationId origin;
     CommitNumber needs;
@@ -216,7 +218,7 @@ class Saving {
   }
 
   // ---- events ----
-  /// Every batch up to this one is durable.
+  /// Every batch up to `number` is durable.
   void on_committed(CommitNumber number);
   /// The store has taken everything sent so far, and is writing it.
   void on_store_writing(bool is_writing) { batcher_.on_store_writing(is_writing); }
@@ -232,10 +234,10 @@ class Saving {
   [[nodiscard]] std::size_t held_count() const { return gate_.held_count() + provisional_.size(); }
 
  private:
-  /// Depends on the forming batch; settled when that is sealed.
+  /// An item that depends on the forming batch; settled when that is sealed.
   struct Provisional {
     ActivationId origin;     // whose own unsaved change it depends on; generation 0: others' changes
-    CommitNumber otherwise;  // what it needs if the origin's bytes turn out unchanged
+    CommitNumber otherwise;  // the commit that the item needs if the origin's bytes turn out unchanged
     Outgoing item;
   };
   enum class Sealed : std::uint8_t { changed, unchanged, too_large };
@@ -268,17 +270,17 @@ class Saving {
   Listener& listener_;
   Batcher batcher_;
   Observations observations_{batcher_};
-  std::size_t held_bytes_ = 0;  // of results, in the two below
+  std::size_t held_bytes_ = 0;  // of results in gate_ and provisional_
   Gate<Outgoing> gate_;
   std::vector<Provisional> provisional_;
-  Refused refused_;               // of the forming batch
-  std::vector<Operation> loose_;  // likewise
+  Refused refused_;               // changes of the forming batch that will not be saved
+  std::vector<Operation> loose_;  // operations that go with no state, for the forming batch
   std::vector<SchemaText> loose_schemas_;
-  std::multimap<CommitNumber, ShardId> loose_sent_;  // with shards' operations of that kind
+  std::multimap<CommitNumber, ShardId> loose_sent_;  // the commits that have such operations, and their shards
   std::vector<ShardId> settled_;
-  std::vector<Mail> sent_;                                    // in the batch that is being sealed
-  std::vector<Operation> reminded_;                           // likewise: changes of reminders
-  std::multimap<std::int64_t, ActivationId> interval_saves_;  // dirty ones of interval classes, by due time
+  std::vector<Mail> sent_;                                    // messages in the batch that is being sealed
+  std::vector<Operation> reminded_;                           // changes of reminders in that batch
+  std::multimap<std::int64_t, ActivationId> interval_saves_;  // dirty entities of interval classes, by due time
   std::int64_t next_held_check_ns_ = 0;                       // while the store is blocked
   Counts counts_;
 };
