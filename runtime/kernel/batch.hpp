@@ -85,7 +85,7 @@ struct MarkMail {
   std::string why = {};
 };
 
-/// It has taken effect, or is dropped: removes one row.
+/// A message has taken effect, or is dropped: removes one row.
 struct EndMail {
   MailId id;
   ShardId to_shard;
@@ -208,7 +208,7 @@ using Operation = std::variant<PutSnapshot, EraseSnapshot, PutMail, MarkMail, En
 /// The changes of an entity's state.
 template <class Change>
 concept OfSnapshot = std::same_as<Change, PutSnapshot> || std::same_as<Change, EraseSnapshot>;
-/// … of reminders; the others are of mail and of answers.
+/// The changes of reminders; the other operations are of mail and of answers.
 template <class Change>
 concept OfReminder =
     std::same_as<Change, SetReminder> || std::same_as<Change, ForgetReminder> || std::same_as<Change, AdvanceReminder>;
@@ -216,7 +216,7 @@ concept OfReminder =
 
 /// The shard whose owner alone may make this change.
 [[nodiscard]] ShardId shard_of(const Operation& operation);
-/// Of what it carries; for limits.
+/// The bytes that an operation carries; for limits.
 [[nodiscard]] std::size_t bytes_of(const Operation& operation);
 
 struct SchemaText {

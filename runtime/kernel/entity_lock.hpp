@@ -128,7 +128,7 @@ class EntityLock {
       drop_former();
     return granted;
   }
-  /// Those that have had their turn left nothing but their places.
+  /// Drops the places of calls that have had their turn.
   void drop_former() {
     if (use_->tidied != 0 || use_->begin < std::max(kTidyAt, use_->line.size() / 2)) return;
     use_->line.erase(use_->line.begin(), use_->line.begin() + static_cast<std::ptrdiff_t>(use_->begin));

@@ -135,7 +135,7 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   }
   /// The store cannot write at the moment (full disk): refuse new work until on_store_unblocked.
   void on_store_blocked(std::string reason) { admission_.blocked = std::move(reason); }
-  /// It can again.
+  /// The store can write again.
   void on_store_unblocked() { admission_.blocked.clear(); }
   /// Calls to these are refused until their time has come; the newest list counts.
   void set_quarantined(std::map<std::string, Quarantined, std::less<>> entities) {

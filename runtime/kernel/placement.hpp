@@ -44,7 +44,7 @@ class Placement {
 
   /// `type` is a stored name. There is at least one shard. Does not allocate.
   [[nodiscard]] ShardId shard_of(std::string_view type, std::string_view key) const;
-  /// The same from a full name, "Type/Key"; the key is everything after the first '/'.
+  /// The shard of a full name, "Type/Key"; the key is everything after the first '/'.
   [[nodiscard]] ShardId shard_of(std::string_view name) const;
 
   bool operator==(const Placement&) const = default;

@@ -26,14 +26,14 @@ namespace epic::kernel {
 using Record = detail::CallRecord;
 using RecordRef = detail::RecordPtr<Record>;
 class ArrivedArguments;
-/// What waits for a call on other nodes, outermost first; null: nothing.
+/// The callers that wait for a call on other nodes, outermost first; null if there are none.
 using SharedChain = std::shared_ptr<const std::vector<ChainLink>>;
 
 }  // namespace epic::kernel
 
 namespace epic::detail {
 
-/// Of a record that is a timer's tick.
+/// State of a record that is a timer's tick.
 struct Tick {
   std::uint64_t skipped = 0;  // ticks since the one before
   bool is_use = true;         // of the entity, which keeps it in memory
@@ -90,7 +90,7 @@ namespace epic::kernel {
 
 /// Before the call is submitted.
 void set_key(Record& record, std::string key);
-/// Likewise. Throws BadArguments for a key that cannot be one.
+/// Sets what the caller's options say, before the call is submitted. Throws BadArguments for a key that cannot be one.
 void use_options(Record& record, const ClientCallOptions& options);
 
 }  // namespace epic::kernel

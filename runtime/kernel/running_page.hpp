@@ -43,7 +43,7 @@ class RunningWriter {
   /// Null: nobody reads it. The page is zero at first, and outlives the kernel.
   void open(RunningPage* page) { page_ = page; }
 
-  /// What runs from here on belongs to this execution; null: to none.
+  /// Code that runs from here on belongs to this execution; null: to none.
   [[gnu::always_inline]] void show(const Record* execution) {
     if (page_ == nullptr) return;
     if (execution == nullptr) return page_->place.store(0, std::memory_order_release);
@@ -56,7 +56,7 @@ class RunningWriter {
     }
     write(*execution);
   }
-  /// The same for code outside of its executions, such as the constructor.
+  /// Shows code of an entity outside of its executions, such as its constructor.
   void show(std::string_view entity, std::string_view what);
 
  private:

@@ -144,7 +144,7 @@ struct Scheduler : Clock {
     return before;
   }
 
-  /// What is resumed for this execution is dropped.
+  /// True if resumptions of this execution are dropped.
   [[nodiscard]] bool is_reaped(const Record* execution) const {
     if (reaping_count == 0) [[likely]]
       return false;

@@ -60,7 +60,7 @@ class TypeTable {
   [[nodiscard]] TypeEntry* find(std::string_view type_name);
   /// The entity's class is local: calls of it run on the nodes of their callers.
   [[nodiscard]] bool is_local(std::string_view entity) const;
-  /// Of a method that the class has (EntityInfo::has).
+  /// The number of a method that the class has (EntityInfo::has).
   [[nodiscard]] std::uint32_t number_of(const TypeEntry& type, const reflect::MethodInfo& method) const;
   [[nodiscard]] const std::vector<MethodEntry>& hello_methods() const { return methods_; }
   /// Matches a peer's methods with ours, by name.

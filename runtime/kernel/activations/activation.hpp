@@ -66,7 +66,7 @@ struct alignas(64) Activation {
     gone,       // out of memory, but calls that have waited for it are still to be routed anew (WaitEnds)
   };
 
-  /// What few activations need, and but for timers and reminders none for long.
+  /// Fields that few activations need, and most of those only for a short time (not timers and reminders).
   struct Rare {
     std::vector<RecordRef> waiting;  // calls, until it is active
     std::unique_ptr<Replacement> replacement;

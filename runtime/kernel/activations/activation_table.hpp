@@ -44,7 +44,7 @@ class ActivationTable {
     return activation != nullptr && activation->id == id ? activation : nullptr;
   }
   Activation& add(detail::NamePtr name, ShardId shard);
-  /// Of instances of local classes.
+  /// The shard that stands for none, for instances of local classes.
   [[nodiscard]] ShardId no_shard() const { return ShardId{static_cast<std::uint32_t>(shards_.size() - 1)}; }
   void remove(Activation& activation);
 

@@ -72,14 +72,14 @@ class Activations final : private Collector::Listener, private WaitEnds::Listene
   // ---- out of memory ----
   /// Stops it, if it must leave and nothing of it runs or waits.
   void check_stop(Activation& activation);
-  /// It has spawned a task of its own. One that would have ended with its node as it was must now be stopped.
+  /// The entity has spawned a task. If it would have ended with its node without being stopped, it must now be stopped.
   void on_lone_task(Activation& activation);
   /// Ends an activation whose memory must not be kept: nothing of it runs any more, and its executions are destroyed
   /// where they are suspended. If nobody has the error yet, the next call to the entity gets it.
   void discard(Activation& activation, ErrorCode code, const std::string& why, Reported reported);
   /// Drops those whose last change is durable by now.
   void sweep();
-  /// The same, if any has come to leave since the last time.
+  /// sweep(), if an activation that is to leave has been added since the last one.
   void sweep_new() {
     if (must_sweep_) sweep();
   }
@@ -94,7 +94,7 @@ class Activations final : private Collector::Listener, private WaitEnds::Listene
   /// Gives the shard back if it is closed, and nothing of it is left in memory, to be saved, or being written to a
   /// file.
   void check_released(ShardId shard);
-  /// It is about to leave its node, or its state is about to be replaced.
+  /// True if the entity is about to leave its node, or its state is about to be replaced.
   [[nodiscard]] bool is_stopping(const Activation& activation) const;
 
   // ---- states from outside ----

@@ -20,9 +20,9 @@ class Collector {
  public:
   class Listener {
    public:
-    /// It is idle, and need not stay in memory.
+    /// True if the activation is idle and need not stay in memory.
     [[nodiscard]] virtual bool may_collect(const Activation& activation) const = 0;
-    /// Something that was stopped is still in memory.
+    /// True if an activation that was stopped is still in memory.
     [[nodiscard]] virtual bool is_any_leaving() const = 0;
     virtual void stop(Activation& activation, StopCause cause) = 0;
 
@@ -37,9 +37,9 @@ class Collector {
   Collector(Limits limits, const Clock& clock, const ActivationTable& table, Listener& listener)
       : limits_(limits), clock_(clock), table_(table), queue_(table), listener_(listener) {}
 
-  /// It is active, and may be collected from now on.
+  /// The activation is active, and may be collected from now on.
   void add(Activation& activation) { queue_.add(activation, clock_.now_ns); }
-  /// It is about to leave memory.
+  /// The activation is about to leave memory.
   void remove(Activation& activation);
   /// Counts the instance's memory as it is now.
   void measure(Activation& activation);
@@ -48,7 +48,7 @@ class Collector {
   void on_memory(std::uint64_t bytes);
   void on_time();
   [[nodiscard]] std::int64_t next_timer_ns() const { return next_look_ns_; }
-  /// Of the instances that are not about to leave.
+  /// The memory of the instances that are not about to leave.
   [[nodiscard]] std::uint64_t memory_bytes() const { return memory_bytes_; }
 
  private:

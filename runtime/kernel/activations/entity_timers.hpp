@@ -38,7 +38,7 @@ struct EntityTimer {
   RecordRef tick = {};           // the last one
 };
 
-/// Those of one activation, by number.
+/// The timers of one activation, by number.
 struct TimersOf {
   std::map<std::uint64_t, EntityTimer> list;
   std::size_t pinning_count = 0;

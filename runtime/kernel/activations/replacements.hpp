@@ -25,7 +25,7 @@
 
 namespace epic::kernel {
 
-/// What is to be put in an entity's place.
+/// A state that is to replace an entity's own.
 struct NewState {
   std::string_view type;
   std::string_view key;
@@ -52,7 +52,7 @@ class Replacements {
   /// written.
   [[nodiscard]] static std::optional<Replaced> find_outcome(const Activation& activation);
   void end(Activation& activation, std::expected<Replaced, ErrorPart> outcome);
-  /// Those whose running calls have had their time, once each.
+  /// Returns, once each, the activations whose running calls have had their time.
   [[nodiscard]] std::vector<ActivationId> take_overdue();
   [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const {
     return deadlines_.empty() ? std::nullopt : std::optional(deadlines_.begin()->first);

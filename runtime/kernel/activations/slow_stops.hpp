@@ -22,7 +22,7 @@ class SlowStops {
             const Admission& admission, Events& events)
       : clock_(clock), table_(table), calls_(calls), words_(words), admission_(admission), events_(events) {}
 
-  /// It is to leave from now on, if it was not before.
+  /// The activation is to leave; further calls of this change nothing.
   void watch(Activation& activation, StopCause cause);
   void on_time();
   [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const {

@@ -30,7 +30,7 @@ class UndoneChanges {
     if (notes_.size() == limits::kUndoneChangesMax) notes_.pop_front();
     notes_.push_back({std::string(entity), shard, std::move(why)});
   }
-  /// What was undone, for the first that asks.
+  /// Returns what was undone, to the first caller that asks.
   [[nodiscard]] std::optional<std::string> take(std::string_view entity) {
     const auto found = std::ranges::find(notes_, entity, &Note::entity);
     if (found == notes_.end()) return {};

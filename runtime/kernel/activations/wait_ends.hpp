@@ -26,7 +26,7 @@ class WaitEnds {
  public:
   class Listener {
    public:
-    /// It is active or gone, and nothing waits in it any longer.
+    /// The activation is active or gone, and no call waits in its line any longer.
     virtual void on_line_empty(Activation& activation) = 0;
 
    protected:
@@ -36,7 +36,7 @@ class WaitEnds {
   WaitEnds(ActivationTable& table, Calls& calls, Listener& listener)
       : table_(table), calls_(calls), listener_(listener) {}
 
-  /// It is active or gone: the calls in its line go on. The listener may hear at once that it is empty.
+  /// The activation is active or gone: the calls in its line go on. on_line_empty() may be called at once.
   void let_go(Activation& activation);
   /// `observed`: the reason may mention what the activation has observed.
   void fail(std::vector<RecordRef> calls, CommitNumber observed, std::exception_ptr failure);

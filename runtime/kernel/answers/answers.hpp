@@ -40,7 +40,7 @@ class Answers {
  public:
   class Listener {
    public:
-    /// Its shard has left, or is about to: it is routed anew.
+    /// The call's shard has left, or is about to: the call is routed anew.
     virtual void route_again(RecordRef call) = 0;
 
    protected:
@@ -72,9 +72,9 @@ class Answers {
   void on_oldest(const ShardEpoch& tenure, std::expected<std::optional<std::int64_t>, std::string> begun_at_ns);
 
   // ---- of the call that runs ----
-  /// Its first turn begins now, unless it must not: then it fails.
+  /// The first turn of a call with a key begins now, unless it must not: then the call fails.
   void on_begin(Record& call);
-  /// It has ended, or never began.
+  /// A call with a key has ended, or never began.
   void on_end(Record& call);
   void on_undone(const AnswerId& id, UndoneAnswer what);
   void on_durable(CommitNumber number);

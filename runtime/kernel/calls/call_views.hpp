@@ -39,7 +39,7 @@ class CallViews {
 
   explicit CallViews(const Uses& uses) : uses_(uses) {}
 
-  /// Of one entity as callee or caller, or all if `entity` is empty; the oldest kCallViewsMax.
+  /// The oldest kCallViewsMax calls: those to or by `entity`, or all if that is empty.
   [[nodiscard]] std::vector<CallView> list(std::string_view entity) const;
 
  private:

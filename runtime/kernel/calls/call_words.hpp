@@ -34,23 +34,23 @@ class CallWords {
   }
   /// "Player/Bob.enter_level", "setup", "Player/Bob.on_activate", "Player/Bob.task".
   [[nodiscard]] std::string describe(const Record& record) const;
-  /// What waits for the call, outermost first: "setup > Player/Bob.enter_level".
+  /// The callers that wait for the call, outermost first: "setup > Player/Bob.enter_level".
   [[nodiscard]] std::string describe_caller(const Record& record) const;
   /// "waiting for the lock of Account/7, held by transfer 1.2.55".
   [[nodiscard]] std::string describe_lock(const Record& record) const;
   /// "Match/7.play waited 30 s for Player/Bob.join: <doing>".
   [[nodiscard]] std::string describe_timeout(const Record& record, const std::string& doing) const;
-  /// What keeps a call from ending, for a caller whose wait has timed out. To look at a call costs one of
-  /// `visits_left`.
+  /// Says what keeps a call from ending, for a caller whose wait has timed out. Each call that is looked at costs one
+  /// of `visits_left`.
   [[nodiscard]] std::string describe_doing(const Record& record, const CallTable& calls,
                                            std::size_t& visits_left) const;
-  /// Of a call that its peer has no room for.
+  /// Says that a call waits because its peer has no room for it.
   [[nodiscard]] static std::string describe_no_room(NodeId node);
   /// For the event of an activation that `record` asks for.
   [[nodiscard]] Cause cause_of(const Record& record) const;
   /// Outermost first, `record` itself last.
   [[nodiscard]] std::vector<ChainLink> chain_of(const Record* record) const;
-  /// What a call made by `caller` carries on: the trace that the caller itself belongs to.
+  /// The extensions that a call made by `caller` inherits: the trace that the caller itself belongs to.
   [[nodiscard]] static std::optional<CallExtensions> extensions_from(const Record* caller);
   [[nodiscard]] std::int64_t begun_ns_of(const Record& record) const;
   [[nodiscard]] std::int64_t timeout_ns_of(const Record& record) const {

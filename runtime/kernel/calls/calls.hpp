@@ -67,7 +67,7 @@ class CallsListener {
   virtual void on_mail_begin(Record& call) = 0;
   /// A message's method has ended, or never began.
   virtual void on_mail_end(Record& call) = 0;
-  /// The same for the call that runs for an idempotency key.
+  /// The call that runs for an idempotency key begins its first turn, or has ended.
   virtual void on_answer_begin(Record& call) = 0;
   virtual void on_answer_end(Record& call) = 0;
   /// Calls waited for each other, and one of them has failed.
@@ -88,7 +88,7 @@ class Calls final : private DeadlockProbes::Listener {
   // ---- what entities' code does ----
   std::coroutine_handle<> begin(Record& record, detail::Waiter& waiter);
   void begin_detached(Record& record);
-  /// The same, when none of the entity's code has run since it has waited (detail::CallWindow).
+  /// begin(), when none of the entity's code has run since it has waited (detail::CallWindow).
   void begin_in_window(Record& record);
   std::coroutine_handle<> finish(Record& record);
   /// True if it has ended; otherwise `waiter` is resumed when it does.
@@ -96,7 +96,7 @@ class Calls final : private DeadlockProbes::Listener {
   bool wait_for(Record& record, detail::Waiter& waiter);
   void stop_waiting(Record& record, detail::Waiter& waiter);
   std::coroutine_handle<> suspend_on(detail::Waiter& waiter);
-  /// Its frame goes on when the run queue comes to it, whatever ends until then.
+  /// Resumes the waiter's frame when the run queue comes to it, whatever ends until then.
   void resume_soon(detail::Waiter& waiter) { scheduler_.queue.push_resume(waiter); }
   void forget_resume(detail::Waiter& waiter) { scheduler_.queue.drop(waiter); }
   /// The current execution goes on waiting.
@@ -112,13 +112,13 @@ class Calls final : private DeadlockProbes::Listener {
   std::coroutine_handle<> route(RecordRef record, bool may_run_now = false, const Record* maker = nullptr);
   /// The entity is in memory.
   std::coroutine_handle<> enter(RecordRef record, Activation& activation, bool may_run_now = false);
-  /// It has waited for the entity, and enters now; if the entity has gone, or is to go, it is routed anew.
+  /// A call that has waited for the entity enters; if the entity has gone, or is to go, the call is routed anew.
   void admit(RecordRef record, Activation& activation);
-  /// Runs it, by the run queue.
+  /// Starts the call when the run queue comes to it.
   void start_soon(RecordRef record) { scheduler_.queue.push_start(std::move(record)); }
-  /// Its result has come from another node.
+  /// The call's result has come from another node.
   void receive_result(Record& record);
-  /// Ends the wait for it. A method that runs goes on; one that has not begun never will.
+  /// Ends the wait for the call. A method that runs goes on; one that has not begun never will.
   void fail(Record& record, ErrorCode code, const std::string& message);
   void fail(Record& record, std::exception_ptr failure);
   /// Running executions that have observed this batch fail; not those of `own` (sorted), whose change is in it, nor
@@ -127,7 +127,7 @@ class Calls final : private DeadlockProbes::Listener {
                       const std::function<bool(const Record&)>& knows);
   /// The execution is over, or never began: gives back the lock, the table's place and the entity's pin.
   void end_execution(Record& record);
-  /// It leaves the table.
+  /// Removes the call from the table.
   void close(Record& record) {
     if (!record.is_listed) return;
     table_.remove(record);
@@ -161,7 +161,7 @@ class Calls final : private DeadlockProbes::Listener {
   /// Turns that have ended. Any thread, and signal handlers.
   [[nodiscard]] std::uint64_t turns_count() const { return turns_count_.load(std::memory_order_relaxed); }
 
-  /// Those of the thread's current kernel.
+  /// The Calls of the thread's current kernel.
   [[nodiscard]] static Calls* current() { return t_current_; }
   static Calls* exchange_current(Calls* calls) { return std::exchange(t_current_, calls); }
 
@@ -178,7 +178,7 @@ class Calls final : private DeadlockProbes::Listener {
     return scheduler_.current != nullptr && scheduler_.current->cancel == Record::Cancel::asked;
   }
   bool fail_if_cancelled(Record& record);
-  /// Its entity is to move: if calls went on entering, a busy one would never get to.
+  /// True if the call must not enter, as its entity is to move: a busy entity would otherwise never move.
   [[nodiscard]] bool must_pass_by(const Record& record, const Activation& activation) const {
     return activation.must_stop && routing_.is_closed(activation.shard) && !chains_.holds_up_a_move(record);
   }

@@ -53,7 +53,7 @@ class Copies {
     std::size_t count = 0;
     std::uint64_t bytes = 0;
   };
-  /// What has become of a request. Neither a copy nor a failure: it says nothing of the calls that shared it.
+  /// How a request has ended. Without a copy and a failure, it says nothing about the calls that shared it.
   struct Outcome {
     std::shared_ptr<const detail::Copy> copy;
     std::exception_ptr failure;

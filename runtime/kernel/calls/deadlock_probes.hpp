@@ -58,7 +58,7 @@ class DeadlockProbes {
         syscalls_(syscalls),
         listener_(listener) {}
 
-  /// It has become the first that waits for its lock, or is a hook that starts.
+  /// The call has become the first that waits for its lock, or is a hook that starts.
   void suspect(RecordRef record);
   void on_probe(ProbeMessage probe);
   void on_time();

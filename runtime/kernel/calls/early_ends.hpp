@@ -49,7 +49,7 @@ class EarlyEnds {
 
  private:
   enum class Phase : std::uint8_t { idle, looking, counting, waking, cancelling };
-  /// What runs, or is to run, in an activation that is to leave.
+  /// The executions that run, or are to run, in an activation that is to leave.
   struct Seen {
     std::vector<RecordRef> tasks;    // for its lone tasks; empty once they are counted
     std::vector<RecordRef> unbegun;  // of them

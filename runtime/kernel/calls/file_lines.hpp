@@ -29,12 +29,12 @@ class FileLines {
 
   /// Takes the last place; `work` says of which entity it is.
   void join(Work work);
-  /// What it follows is durable. Returns what begins now, of its line.
+  /// The changes before the request are durable. Returns the requests of its line that begin now.
   [[nodiscard]] std::vector<Work> on_ready(const detail::FileWork& work);
-  /// It has ended, or will never begin. Returns what begins now.
+  /// The request has ended, or will never begin. Returns the requests that begin now.
   [[nodiscard]] std::vector<Work> leave(const detail::FileWork& work);
   [[nodiscard]] State state_of(const detail::FileWork& work) const;
-  /// Of all that are here; they have none any more.
+  /// Takes the owners of all requests, which then have none.
   [[nodiscard]] std::vector<std::shared_ptr<detail::FileOwner>> take_owners();
 
  private:

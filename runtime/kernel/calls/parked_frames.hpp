@@ -28,7 +28,7 @@ class ParkedFrames {
 
   explicit ParkedFrames(Scheduler& scheduler) : scheduler_(scheduler) {}
 
-  /// Of the current execution.
+  /// Parks a frame of the current execution.
   void add(Wait& wait, WaitsFor what, std::int64_t until) {
     wait.waiter.execution = scheduler_.current;
     wait.waiter.remaining = 1;
@@ -40,7 +40,7 @@ class ParkedFrames {
     scheduler_.queue.drop(wait.waiter);
     if (wait.place.number != 0) parked_.erase(wait.place);
   }
-  /// It goes on; nothing happens if it does already.
+  /// Resumes the frame, unless that has been done.
   void resume(Wait& wait) {
     if (wait.place.number != 0) go_on(parked_.find(wait.place));
   }
@@ -73,7 +73,7 @@ class ParkedFrames {
     }
     return parked == parked_.end();
   }
-  /// Those whose time has come go on, a bounded number in each tick.
+  /// Resumes frames whose time has come, a bounded number in each tick.
   void on_time() { resume_until(WaitsFor::time, scheduler_.now_ns, limits::kWokenPerTick); }
   [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const {
     const auto first = first_of(WaitsFor::time);

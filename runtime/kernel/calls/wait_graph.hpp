@@ -66,7 +66,7 @@ class WaitGraph {
   boost::unordered_flat_map<CallId, std::uint32_t, Hash> by_id_;
 };
 
-/// It may be made to fail: it has not started, and waits for a lock or a hook.
+/// True if the call may be made to fail: it has not started, and waits for a lock or a hook.
 [[nodiscard]] inline bool is_waiting(const Record& record) {
   return record.state == Record::State::locked_out || record.state == Record::State::loading;
 }

@@ -65,9 +65,9 @@ class Frames {
   void route(RecordRef call);
   /// The outcome of a call from another node or an outside caller, held until what it has observed is durable.
   void reply(Record& call);
-  /// What it has seen is durable.
+  /// What the item has seen is durable: it leaves.
   void release(Outgoing item);
-  /// What it has seen cannot be saved: its receiver gets the error instead.
+  /// What the item has seen cannot be saved: its receiver gets the error instead.
   void release_with_error(Outgoing item, ErrorCode code, const std::string& message);
   /// Held calls, to shards that are this node's now, no longer leave the node. They go before those made from here on.
   void park_held();

@@ -83,11 +83,11 @@ class Inbox {
   // ---- what becomes of it ----
   /// The method's first turn begins now, unless the call is failed.
   void on_begin(Record& call);
-  /// It has ended, or never began.
+  /// The call of a message has ended, or never began.
   void on_end(Record& call);
   /// The change that these first turns made is undone with their instance: they are still to run.
   void on_undone(const std::vector<MailId>& ids);
-  /// What it changed is refused, and it becomes a dead letter.
+  /// What the message changed is refused, and the message becomes a dead letter.
   void on_refused(const MailId& id, const std::string& why);
   void on_durable(CommitNumber number);
 
@@ -128,7 +128,7 @@ class Inbox {
     std::int64_t unknown_since_ns = 0;  // that this module has no such method
   };
   using Tenures = std::map<ShardId, Epoch>;
-  /// What is read of a shard in this tenure.
+  /// The mail of a shard, as far as it was read in this tenure.
   struct Box {
     Epoch epoch;
     std::uint64_t read_up_to = 0;  // place

@@ -37,7 +37,7 @@ class Outbox {
   [[nodiscard]] MailId next_id(ShardId shard) {
     return {.shard = shard, .epoch = uses_.routing.epoch_of(shard), .number = next_number_++};
   }
-  /// Of what is stored with the next operations; carried there if need be.
+  /// The schema of a method's arguments, which is stored with the next operations if the store may lack it.
   [[nodiscard]] SchemaId schema_of_arguments(const reflect::MethodInfo& method);
 
  private:

@@ -43,7 +43,7 @@
 
 namespace epic::kernel {
 
-/// What is due next of a reminder that is called now, at the wall clock's `now_ns`, for its due time.
+/// The next due time of a reminder that is called for its due time now, at the wall clock's `now_ns`.
 struct NextDue {
   std::optional<std::int64_t> due_ns;  // later than now; empty: it has ended
   std::uint64_t missed = 0;            // due times in between
@@ -106,7 +106,7 @@ class Reminders {
   [[nodiscard]] std::vector<Due> take_due(std::size_t most);
   /// False: the reminder has been changed, and this due time must not take effect any more.
   [[nodiscard]] bool is_current(const Occurrence& occurrence) const;
-  /// Its method's first turn begins now. Empty: it must not run.
+  /// The first turn of a reminder's method begins now. Empty: it must not run.
   [[nodiscard]] std::optional<Begun> begin(const Occurrence& occurrence, const Activation& activation);
 
   /// This module cannot call its method. It stays due, and makes room for others until all are read again.
@@ -123,7 +123,7 @@ class Reminders {
     std::uint64_t taken_as = 0;  // the number of its occurrence; 0: none
   };
   using Entries = std::map<ReminderName, Entry>;
-  /// What is known of a shard in this tenure.
+  /// The reminders of a shard that are known in this tenure.
   struct Box {
     Epoch epoch;
     std::optional<ReminderPlace> known_up_to = ReminderPlace{};  // empty: all
@@ -143,7 +143,7 @@ class Reminders {
   void add_late(Box& box, CommitNumber number, ShardId shard, const ReminderPlace& place);
   void read(ShardId shard, Box& box);
   void refill(ShardId shard, Box& box);
-  /// What is not in memory is not in the store either.
+  /// True if the store has no reminders that are not in memory.
   [[nodiscard]] static bool is_all_known(const Box& box);
   static void move_back(Box& box, const ReminderPlace& place);
   void put(Box& box, const Reminder& row);

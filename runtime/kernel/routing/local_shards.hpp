@@ -33,7 +33,7 @@
 
 namespace epic::kernel {
 
-/// What has begun by then, on the kernel's clock, has had its time.
+/// Executions that had begun by these times, on the kernel's clock, have had their time.
 struct Overdue {
   std::int64_t calls_ns = INT64_MIN;          // and on_activate, if that has had a whole grace
   std::int64_t deactivations_ns = INT64_MIN;  // on_deactivate
@@ -49,13 +49,13 @@ class LocalShards {
   };
   class Listener {
    public:
-    /// What lives in the shard must leave.
+    /// The shard's entities must leave.
     virtual void on_closed(ShardId shard) = 0;
-    /// What has not left may stay for a while.
+    /// Entities that have not left may stay for a while.
     virtual void on_reopened(ShardId shard) = 0;
     /// Does anything that runs in the shard wait for a call that does not run there? Answered by on_waits_seen.
     virtual void look_for_waits(ShardId shard) = 0;
-    /// What runs in the shard and is overdue is to end.
+    /// Executions in the shard that are overdue must end.
     virtual void end_running(ShardId shard, const Overdue& overdue) = 0;
 
    protected:
@@ -112,7 +112,7 @@ class LocalShards {
     Epoch epoch;
     CommitNumber changed_in{0};  // the newest batch with a change in it
   };
-  /// Of a shard that was asked back: closed and open by turns.
+  /// State of a shard that was asked back: it is closed and open by turns.
   struct Release {
     std::int64_t turn_ns = 0;    // when it is looked at again
     std::int64_t window_ns = 0;  // how long it stays closed

@@ -48,7 +48,7 @@ class Routing {
   [[nodiscard]] bool must_refuse(ShardId shard, MapVersion by) const;
 
   void park(RoutedCall& call) { router_.park(call); }
-  /// Its turn comes with the next commit, or before.
+  /// Parks a call until the next commit; its turn may come earlier.
   void park_until_commit(RoutedCall& call);
   void on_committed();
   void on_sent(RoutedCall& call, const PeerAddress& to) { router_.on_sent(call, to); }
@@ -90,7 +90,7 @@ class Routing {
   [[nodiscard]] bool is_closed(ShardId shard) const { return state_of(shard) == LocalShards::State::releasing; }
   [[nodiscard]] bool is_asked_back(ShardId shard) const { return local_.is_asked_back(shard); }
   [[nodiscard]] bool is_ours(ShardId shard) const { return state_of(shard) != LocalShards::State::none; }
-  /// Its owner before this node has died.
+  /// True if the shard's owner before this node has died.
   [[nodiscard]] bool is_orphaned(ShardId shard) const { return local_.is_orphaned(shard); }
   [[nodiscard]] Epoch epoch_of(ShardId shard) const { return local_.epoch_of(shard); }
   /// Nodes of the fabric, this one included.

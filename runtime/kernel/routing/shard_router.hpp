@@ -74,7 +74,7 @@ class ShardRouter {
   void on_sent(RoutedCall& call, const PeerAddress& to);
   /// The owner refused it, and has done nothing: it is parked.
   void on_refused(RoutedCall& call, std::int64_t now_ns);
-  /// It has ended, or takes another path. Parked calls that waited for the answer have their turn.
+  /// The call has ended, or takes another path. Parked calls that waited for its answer have their turn.
   void forget(RoutedCall& call);
 
   /// The call with this number, if it is unanswered at `peer`; otherwise null.
@@ -88,7 +88,7 @@ class ShardRouter {
   /// Up to `count` of them.
   [[nodiscard]] std::vector<Lost> list_lost(std::size_t count) const;
   [[nodiscard]] bool has_lost() const { return !lost_.empty(); }
-  /// Those unanswered at `peer`, by sequence.
+  /// The calls that are unanswered at `peer`, by sequence number.
   [[nodiscard]] std::vector<RoutedCall*> list_sent(const PeerAddress& peer) const;
   /// Peers with unanswered calls.
   [[nodiscard]] std::vector<PeerAddress> list_asked() const;
@@ -128,7 +128,7 @@ class ShardRouter {
     MapVersion sent_version;  // of the newest of them
     bool is_blocked = false;
   };
-  /// What has had no turn yet, of a shard with more parked calls than one tick may send or refuse.
+  /// The calls that have had no turn yet, of a shard with more parked calls than one tick may send or refuse.
   struct Rest {
     bool has_arrived = false;  // some that have arrived
     std::uint64_t after = 0;   // … later than this one
