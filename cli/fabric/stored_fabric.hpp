@@ -66,7 +66,7 @@ class StoredFabric {
   Result<std::vector<std::string>> types();
   /// The owner of each shard, and since when; for inspect().
   Result<void> read_shards();
-  /// Of one type, or of all if it is empty; ordered by type.
+  /// The schemas of one type, or of all if it is empty; ordered by type.
   Result<std::vector<StoredSchema>> schemas(std::string_view type);
   /// Owned by this object. The error is a sentence.
   std::expected<const reflect::Schema*, std::string> find_schema(reflect::SchemaId id);

@@ -22,8 +22,8 @@ class StoredReminders {
   /// A not_found failure if nothing has been saved.
   static Result<StoredReminders> open(const ProjectPaths& paths);
 
-  /// Those of an entity, of a type or of all, by type, key and name. Damaged ones are skipped; `on_damage` gets a
-  /// sentence for each.
+  /// The reminders of an entity, a type or all types, by type, key and name. Damaged ones are skipped; `on_damage` gets
+  /// a sentence for each.
   Result<void> list(const EntityName& of, std::uint64_t limit,
                     const std::function<void(const storage::Reminder&)>& visit,
                     const std::function<void(const std::string&)>& on_damage);

@@ -49,7 +49,7 @@ class AtomicFile {
   std::unique_ptr<std::FILE, Close> file_;
 };
 
-/// Of a file that exists: its permissions stay, and so does a link that leads to it.
+/// Replaces the text of a file that exists: its permissions stay, and so does a link that leads to it.
 Result<void> replace_text(const std::filesystem::path& path, std::string_view text);
 
 }  // namespace epic::cli

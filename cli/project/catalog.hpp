@@ -29,7 +29,7 @@ struct Catalog : protocol::control::Types::Answer {
   /// "Hero/Bob" or "Hero" by its current name: "Player/Bob", "Player".
   [[nodiscard]] std::string shown(std::string_view type_or_entity) const;
   [[nodiscard]] std::vector<std::string> type_names() const;
-  /// Of the classes that are together with another.
+  /// The groups of the classes that are together with another.
   [[nodiscard]] kernel::PlacementGroups groups() const;
   [[nodiscard]] std::vector<std::string> method_names(std::string_view type) const;
 };

@@ -31,7 +31,7 @@ ModuleSymbols read_module_symbols(const std::filesystem::path& module);
 /// One sentence each, with its place: "src/player.cpp:7: …".
 std::vector<std::string> find_habits(const ModuleSymbols& symbols, const std::vector<SourceText>& sources);
 
-/// Of a built module, with the C++ files of its project.
+/// Looks at a built module and the C++ files of its project.
 std::vector<std::string> find_habits(const Project& project);
 
 }  // namespace epic::cli

@@ -26,7 +26,7 @@ namespace epic::cli {
 using cluster::sim::SeedFault;
 using cluster::sim::SeedReport;
 
-/// Of the faults that struck, in ascending order.
+/// The numbers of the faults that struck, in ascending order.
 FaultNumbers fault_numbers(const SeedReport& report);
 
 /// What the seeds that have ended amount to.

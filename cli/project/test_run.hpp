@@ -31,8 +31,8 @@ struct TestCase {
 /// Builds the tests, and lists every case that is not hidden. None if the project has no tests.
 Result<std::vector<TestCase>> build_tests(const Context& context, const Project& project);
 
-/// Those whose name contains `filter`, in upper or lower case; the one that it names exactly, if there is one. An empty
-/// filter selects all.
+/// The tests whose name contains `filter`, in upper or lower case; only the one that it names exactly, if there is one.
+/// An empty filter selects all.
 std::vector<TestCase> select_tests(const std::vector<TestCase>& tests, std::string_view filter);
 
 /// `select_tests(tests, filter)` is empty. `noun` is what the user calls them: "test".

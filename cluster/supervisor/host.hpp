@@ -37,7 +37,7 @@ class Host {
   [[nodiscard]] virtual std::chrono::system_clock::time_point wall_now() const = 0;
   /// Never 0, and never the same twice.
   [[nodiscard]] virtual std::uint64_t random_id() = 0;
-  /// Of the supervisor.
+  /// The supervisor's pid.
   [[nodiscard]] virtual pid_t pid() const = 0;
 
   /// Runs it after what runs now, in the order of the calls.

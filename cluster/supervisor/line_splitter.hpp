@@ -9,7 +9,7 @@ namespace epic::cluster {
 
 class LineSplitter {
  public:
-  /// Of what is written by anybody.
+  /// The bound of a line, whatever writes it.
   static constexpr std::size_t kLineBytesMax = 64u << 10;
 
   /// A longer line is split into pieces of `line_bytes_max`.

@@ -42,7 +42,7 @@ class Quarantine {
                                 std::chrono::milliseconds blocked = {});
   /// False: it was not put aside. Its deaths so far are forgotten.
   bool release(const std::string& entity);
-  /// Those that are refused now.
+  /// The entities that are refused now.
   [[nodiscard]] std::vector<Entry> list(Time now) const;
 
  private:

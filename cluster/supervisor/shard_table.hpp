@@ -65,13 +65,14 @@ class ShardTable {
   void close();
 
   void on_joined(const kernel::ShardMap::Member& member, Generation generation, TimePoint now);
-  /// It has ended without giving back what it had. Before on_left().
+  /// The node has ended without giving back its shards, which are marked as orphaned. on_left() follows, and moves
+  /// them.
   void on_death(kernel::NodeId node, TimePoint now);
   /// The last owners of these, before the table was made, have died.
   void note_orphans(const std::vector<kernel::ShardId>& shards, TimePoint now);
-  /// Those of them that nobody has taken since.
+  /// The orphaned shards that no node has taken since.
   [[nodiscard]] std::vector<kernel::ShardId> list_orphans() const;
-  /// The process has ended: it can no longer act.
+  /// The node's process has ended and can no longer act: its shards move to others.
   void on_left(kernel::NodeId node, TimePoint now);
   void on_taken(kernel::NodeId node, const protocol::Taken& taken, TimePoint now);
   void on_released(kernel::NodeId node, const protocol::Released& released, TimePoint now);

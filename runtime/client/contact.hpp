@@ -59,7 +59,7 @@ class Contact {
   [[nodiscard]] bool is_ready() const { return router_.map().version != kernel::MapVersion{}; }
   /// Why there is no point in waiting for one: no node can be reached, and none is being tried. Empty: there is.
   [[nodiscard]] const std::string& absence() const { return absence_; }
-  /// Of calls that have not ended.
+  /// The number of calls that have not ended.
   [[nodiscard]] std::size_t count() const { return router_.count(); }
 
  private:

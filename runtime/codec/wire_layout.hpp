@@ -44,7 +44,7 @@ enum class ElementSize : std::uint8_t {
   return size == SlotSize::bit ? ElementSize::bit : static_cast<ElementSize>(static_cast<int>(size) - 1);
 }
 
-/// Of whole bytes.
+/// The number of bytes of a slot of whole bytes.
 [[nodiscard]] constexpr std::uint8_t bytes_of(SlotSize size) {
   return static_cast<std::uint8_t>(1U << (static_cast<unsigned>(size) - 3));
 }

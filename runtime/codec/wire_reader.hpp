@@ -58,7 +58,7 @@ class WireReader {
     }
     [[nodiscard]] Place pointer(std::size_t index) const { return {segment, word + index}; }
     [[nodiscard]] const std::byte* bytes() const { return segment->begin + word * 8; }
-    /// Of a number or bool.
+    /// The bits of a number or bool.
     [[nodiscard]] std::uint64_t bits(SlotSize size, std::size_t index) const { return read_slot(bytes(), size, index); }
 
     std::size_t count = 0;

@@ -109,7 +109,7 @@ enum class Beside : std::uint8_t {
 /// Makes the names in a directory durable, ours or not. Returns 0, or the system's error.
 [[nodiscard]] int sync_directory(const std::filesystem::path& path);
 
-/// Of what `path` names, a link included.
+/// The identity of what `path` names, which may be a link.
 [[nodiscard]] std::expected<Identity, int> identify(const std::filesystem::path& path);
 
 /// `wanted`, or if that is the name of something, the first of "wanted-2", "wanted-3", … that is not: where advice may

@@ -48,7 +48,7 @@ struct EngineParts {
   StorageWork& storage;
   BlockingPool& blocking;
   std::function<std::unique_ptr<transport::Transport>(transport::TransportEvents)> make_transport;
-  /// Of a node that was lost: see Kernel::on_peer_lost.
+  /// Reads the last words of a node that was lost: see Kernel::on_peer_lost.
   std::function<std::string(const kernel::PeerAddress&)> read_last_words = [](const auto&) { return std::string(); };
 };
 
@@ -107,7 +107,7 @@ class Engine final : public kernel::Syscalls {
   void tick();
   /// False: nothing to do before next_wake_ns(), unless something arrives.
   [[nodiscard]] bool has_work() { return kernel_.run(0); }
-  /// Of the monotonic clock; INT64_MAX: never.
+  /// When a tick is needed, on the monotonic clock; INT64_MAX: never.
   [[nodiscard]] std::int64_t next_wake_ns() const;
   /// Ensures a tick at this time (monotonic) at the latest.
   void wake_at(std::int64_t monotonic_ns) { wake_at_ns_ = monotonic_ns; }

@@ -26,7 +26,7 @@ struct Block {
 [[nodiscard]] Block* take(std::size_t block_bytes, std::size_t count);
 /// Every block of the list, of any sizes.
 void give_back(Block* list) noexcept;
-/// Of this process, mapped just now.
+/// The number of regions that this process has mapped now.
 [[nodiscard]] std::size_t region_count();
 
 }  // namespace epic::memory

@@ -9,7 +9,7 @@
 
 namespace epic::node {
 
-/// Of one entity, as callee or caller.
+/// The calls of one entity, as callee or caller.
 [[nodiscard]] std::vector<protocol::control::CallInFlight> describe_calls(const kernel::Kernel& kernel,
                                                                           std::string_view node,
                                                                           std::string_view entity);

@@ -26,7 +26,7 @@ class ElfFile {
     bool is_defined;
     std::size_t section;  // its place in sections(), if it is defined in one
   };
-  /// Those that other libraries may use, and those that this one takes from them.
+  /// The symbols that other libraries may use, and those that this one takes from them.
   [[nodiscard]] std::vector<Symbol> dynamic_symbols() const { return symbols_in(SHT_DYNSYM); }
   /// All, if the file has not been stripped.
   [[nodiscard]] std::vector<Symbol> symbols() const { return symbols_in(SHT_SYMTAB); }

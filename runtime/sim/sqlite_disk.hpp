@@ -50,7 +50,7 @@ class SqliteDisk {
 
  private:
   friend class ProcessStore;
-  /// Of a process.
+  /// A process that has the files open.
   struct Handle {
     std::uint64_t power_cuts;
     std::uint64_t failed_syncs;  // of which it knows

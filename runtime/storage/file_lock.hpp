@@ -17,7 +17,7 @@
 
 namespace epic::storage {
 
-/// Of a file that may not be used as it is.
+/// The error for a file that may not be used as it is.
 [[nodiscard]] StoreError store_error(const files::Refusal& refusal);
 
 class FileLock {
@@ -49,7 +49,7 @@ class FileLock {
   /// Empty if another holds it.
   [[nodiscard]] std::expected<std::optional<Hold>, StoreError> try_lock();
 
-  /// Of those who have called share() on the same file and live, there are others. Not one of the turns above.
+  /// True if other processes have called share() on the same file and live. This is not one of the turns above.
   [[nodiscard]] bool is_shared_by_others() const;
   void share() const;
   /// A line for processes that open the file later.

@@ -31,7 +31,7 @@ class Resharding {
                                                                      const kernel::Placement& placement,
                                                                      BackupWatcher watcher);
 
-  /// Of the copy.
+  /// The content of the copy.
   [[nodiscard]] const StoreContent& content() const { return content_; }
   [[nodiscard]] const ReshardedRows& rows() const { return rows_; }
 

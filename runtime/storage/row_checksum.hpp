@@ -15,16 +15,16 @@ namespace epic::storage {
                                          kernel::Version version, kernel::SchemaId schema, std::int64_t saved_at_ns,
                                          std::span<const std::byte> bytes);
 
-/// Of what never changes in a message. This and the next are part of the format, too.
+/// Covers what never changes in a message. This and the next are part of the format, too.
 [[nodiscard]] std::uint64_t mail_checksum(const Mail& mail);
-/// Of what does. The id keeps it from passing for another message's.
+/// Covers what does change. The id keeps it from passing for another message's.
 [[nodiscard]] std::uint64_t mail_status_checksum(const kernel::MailId& id, MailStatus status, std::string_view why);
 
-/// Of what never changes in an answer, and of how the call ended; likewise.
+/// The first covers what never changes in an answer, the second how the call ended; both are part of the format.
 [[nodiscard]] std::uint64_t answer_checksum(const Answer& answer);
 [[nodiscard]] std::uint64_t answer_end_checksum(const AnswerId& id, const AnswerEnd& end);
 
-/// Of what stays when a reminder is advanced. This and the next are part of the format, too.
+/// Covers what stays when a reminder is advanced. This and the next are part of the format, too.
 [[nodiscard]] std::uint64_t reminder_checksum(const Reminder& reminder);
 [[nodiscard]] std::uint64_t reminder_due_checksum(const ReminderName& name, std::int64_t due_ns);
 

@@ -44,7 +44,7 @@ class WalIndex {
     std::uint32_t changes = 0;            // counts commits
     std::uint32_t copied = 0;             // frames that are also in the database
     std::array<std::uint32_t, 2> salt{};  // of the log, as it lies there
-    /// Of a log with all those frames.
+    /// The size of a log with all those frames.
     [[nodiscard]] std::uint64_t log_bytes() const;
     /// The log is needed.
     [[nodiscard]] bool has_uncopied() const { return frames > copied; }
@@ -115,7 +115,7 @@ class StoreFiles {
 /// Who reads the database behind `path` at the moment, and so keeps its log from being used again: "process 12 (name)".
 /// Empty if that cannot be found out.
 [[nodiscard]] std::vector<std::string> find_readers(const std::filesystem::path& path);
-/// Likewise, the processes that have it open.
+/// The processes that have the file open, likewise.
 [[nodiscard]] std::vector<std::string> find_users(const std::filesystem::path& path);
 
 }  // namespace epic::storage

@@ -24,7 +24,7 @@ struct ReshardedRows {
   std::uint64_t moved = 0;  // … that are under another shard now
 };
 
-/// Of the present format. In one transaction.
+/// Moves the rows of a database of the present format, in one transaction.
 [[nodiscard]] std::expected<ReshardedRows, StoreError> reshard_rows(Connection& connection,
                                                                     const kernel::Placement& placement,
                                                                     const OnBackupProgress& on_progress);

@@ -197,7 +197,7 @@ class SqliteStore final : public Store {
     enum class Bound : std::uint8_t { inclusive, exclusive } bound = Bound::inclusive;
   };
   Row read_row(const Statement& statement) const;
-  /// Of the columns that the statements about shards select.
+  /// Reads the columns that the statements about shards select.
   static ShardRow read_shard_row(const Statement& statement);
   std::expected<Page, StoreError> read_page(std::string_view type, const Cursor& cursor, std::string_view key_prefix);
   std::expected<Page, StoreError> read_around_damage(std::string_view type, const Cursor& cursor,

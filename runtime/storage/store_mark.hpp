@@ -30,7 +30,7 @@ struct StoreMark {
   std::string what;  // what happened to which file, without a full stop: "'…-wal' was cut off at 0 bytes …"
 };
 
-/// Of the store in the file `database`; `lost` if it has both kinds. A mark that cannot be read is one.
+/// The mark of the store in the file `database`; `lost` if it has both kinds. A mark that cannot be read counts.
 [[nodiscard]] std::optional<StoreMark> read_mark(const std::filesystem::path& database);
 /// The marks that there are, which lie beside the database.
 [[nodiscard]] std::vector<std::filesystem::path> mark_files(const std::filesystem::path& database);
@@ -39,7 +39,7 @@ void write_mark(const std::filesystem::path& database, const StoreMark& mark,
                 std::chrono::system_clock::time_point noticed_at);
 /// Nothing happens if there is none.
 [[nodiscard]] std::expected<void, StoreError> remove_mark(const std::filesystem::path& database, StoreMark::Kind kind);
-/// Of every kind: the store is another now, or a person has accepted what is left.
+/// Removes marks of every kind: the store is another now, or a person has accepted what is left.
 [[nodiscard]] std::expected<void, StoreError> remove_marks(const std::filesystem::path& database);
 
 /// The refusal, with what to do.

@@ -47,7 +47,7 @@ class CachedPart {
   std::int64_t max_age_ns = 0;
   CopyRequest* request = nullptr;  // its own, or the one that it shares; null: it is an ordinary call
 
-  /// Of the result, which its method has returned.
+  /// Copies the result that the method has returned.
   [[nodiscard]] virtual std::shared_ptr<const Copy> copy_result() const = 0;
   /// `copy` is of the same method's result.
   virtual void take_from(const Copy& copy) = 0;

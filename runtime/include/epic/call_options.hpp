@@ -6,7 +6,7 @@
 
 namespace epic {
 
-/// Of one call.
+/// The options of one call.
 struct ClientCallOptions {
   /// Makes the call safe to repeat: however often calls of this method, with these arguments, are made to this entity
   /// with this key within 24 hours, by whatever client, the method runs once and all of them end alike. A repeat joins

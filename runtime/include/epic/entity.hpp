@@ -69,7 +69,7 @@ struct EntityAccess {
 };
 }  // namespace detail
 
-/// Of the entity whose code runs; not in its constructor. The same until it leaves memory.
+/// Why the entity whose code runs is in memory; not in its constructor. The same until it leaves memory.
 [[nodiscard]] ActivationCause activation_cause();
 
 /// A Ref to the entity itself, to pass to others: `co_await room->join(self())`, inside a class with EPIC_ENTITY.

@@ -54,7 +54,7 @@ class Event {
   Event() = default;
   Event(const Event&) = delete;
   Event& operator=(const Event&) = delete;
-  /// Those that still wait get std::logic_error.
+  /// Calls that still wait get std::logic_error.
   ~Event();
 
   /// Until reset(). All that wait go on, after this turn.

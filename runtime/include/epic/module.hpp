@@ -40,7 +40,7 @@ consteval bool is_setup() {
   return false;
 }
 
-/// Of its own, and not of its base.
+/// The class has an EPIC_ENTITY of its own, not only its base's.
 template <class T>
 concept HasOwnEpicInfo = HasEpicInfo<T> && requires { requires std::same_as<typename T::EpicSelf, T>; };
 

@@ -34,7 +34,7 @@ class ScriptRun {
   /// Takes the next change of a reminder, which sets it so; fills the tuple `arguments`. `every`: 0: once.
   void take_reminder(std::string_view name, std::chrono::nanoseconds due_in, std::chrono::nanoseconds every,
                      std::string_view method, const reflect::TypeInfo& type, void* arguments);
-  /// … which removes it.
+  /// Takes the change that removes the reminder.
   void take_forgotten(std::string_view name);
   void take_sleep(std::chrono::nanoseconds duration);
   /// Takes the next call, which is one of epic::list. Returns its number.
@@ -43,9 +43,9 @@ class ScriptRun {
   std::shared_ptr<BlockingWork> take_blocking(const std::type_info& result);
   /// Takes the next request for a file.
   std::shared_ptr<BlockingWork> take_file(FileAction action, std::string_view path);
-  /// … that opens one.
+  /// Takes the request that opens a file.
   std::shared_ptr<BlockingWork> take_open(std::string_view path, FileMode mode);
-  /// It has run, or was failed or given its outcome. Once.
+  /// The work has run, or was failed or given its outcome. Called once.
   void end_blocking(const std::shared_ptr<BlockingWork>& work);
   /// Takes the next tick of a timer. `name`: of the method, for errors.
   void take_tick(bool (*is_meant)(const MethodPointer& method), std::string_view name, std::chrono::nanoseconds delay);

@@ -65,7 +65,7 @@ struct ScenarioOptions {
   /// Simulated time between two faults, on average.
   std::chrono::nanoseconds fault_every = std::chrono::seconds(2);
   Faults faults = {};
-  /// Of calls without their own deadline.
+  /// For calls without their own deadline.
   std::chrono::nanoseconds call_timeout = std::chrono::seconds(30);
   /// A scenario that takes longer, in simulated time, has failed.
   std::chrono::nanoseconds time_limit = std::chrono::minutes(10);

@@ -138,7 +138,7 @@ struct TaskPromise<void> : TaskPromiseBase<void> {
   void return_void() const noexcept {}
 };
 
-/// Of a coroutine that may refer to temporaries: it can be awaited where it is made, and not be spawned.
+/// For a coroutine that may refer to temporaries: it can be awaited where it is made, and not be spawned.
 template <class T, class... Parameters>
 struct BorrowingPromise : TaskPromise<T> {
   BorrowingPromise() {

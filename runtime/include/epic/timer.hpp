@@ -140,7 +140,7 @@ std::unique_ptr<TickSource> make_ticks(Pointer method, Values&&... values) {
 /// A timer that was started. Letting go of it does not stop the timer. Execution thread only.
 class Timer {
  public:
-  /// Of no timer.
+  /// Names no timer.
   Timer() = default;
   explicit Timer(const detail::TimerId& id) : id_(id) {}
 
