@@ -4,11 +4,24 @@
 // A message has two, because its status changes and the rest does not: marking it need not read it first. Its place is
 // in neither; the store gives it. So has an answer. A reminder has a second one for its due time.
 
+#include <chrono>
 #include <cstdint>
 
 #include "storage/store.hpp"
 
 namespace epic::storage {
+
+// The integers of databases are signed; the bits are preserved.
+inline std::int64_t to_signed(std::uint64_t value) { return static_cast<std::int64_t>(value); }
+inline std::uint64_t to_unsigned(std::int64_t value) { return static_cast<std::uint64_t>(value); }
+
+inline std::int64_t to_nanoseconds(std::chrono::system_clock::time_point time) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
+}
+inline std::chrono::system_clock::time_point from_nanoseconds(std::int64_t nanoseconds) {
+  return std::chrono::system_clock::time_point(
+      std::chrono::duration_cast<std::chrono::system_clock::duration>(std::chrono::nanoseconds(nanoseconds)));
+}
 
 /// Part of the store's format: its result must never change.
 [[nodiscard]] std::uint64_t row_checksum(std::string_view type, std::string_view key, kernel::ShardId shard,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "reflect/try.hpp"
+#include "storage/row_check.hpp"
 #include "storage/row_checksum.hpp"
 #include "storage/sqlite_rows.hpp"
 #include "storage/sqlite_store.hpp"
@@ -108,14 +109,10 @@ std::expected<std::optional<Answer>, StoreError> SqliteStore::answer(const Answe
 /// `corrupt` if it is damaged.
 std::expected<Answer, StoreError> SqliteStore::read_whole_answer(const Statement& statement) const {
   Answer answer = read_answer(statement);
-  const bool is_whole =
-      answer_checksum(answer) == to_unsigned(statement.integer(kAnswerChecksum)) &&
-      answer_end_checksum(answer.id, answer.end) == to_unsigned(statement.integer(kAnswerEndChecksum));
-  if (is_whole) return answer;
-  return std::unexpected(StoreError{
-      StoreErrorCode::corrupt, fmt::format("{} in {} is damaged: its checksum is not what it should be. It was left as "
-                                           "it is.",
-                                           describe(answer.id), where())});
+  if (auto damage = find_damage(answer, to_unsigned(statement.integer(kAnswerChecksum)),
+                                to_unsigned(statement.integer(kAnswerEndChecksum)), where()))
+    return std::unexpected(*std::move(damage));
+  return answer;
 }
 
 std::expected<std::uint64_t, StoreError> SqliteStore::count_answers() {

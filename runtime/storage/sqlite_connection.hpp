@@ -14,16 +14,13 @@
 #include <string>
 #include <string_view>
 
+#include "storage/row_checksum.hpp"
 #include "storage/store.hpp"
 
 struct sqlite3;
 struct sqlite3_stmt;
 
 namespace epic::storage {
-
-// SQLite's integers are signed; the bits are preserved.
-inline std::int64_t to_signed(std::uint64_t value) { return static_cast<std::int64_t>(value); }
-inline std::uint64_t to_unsigned(std::int64_t value) { return static_cast<std::uint64_t>(value); }
 
 enum class Step : std::uint8_t { row, done, failed };
 

@@ -7,6 +7,7 @@
 
 #include "reflect/try.hpp"
 #include "storage/mail.hpp"
+#include "storage/row_check.hpp"
 #include "storage/row_checksum.hpp"
 #include "storage/sqlite_rows.hpp"
 #include "storage/sqlite_store.hpp"
@@ -33,18 +34,9 @@ struct MailRows {
 
 MailRow read_mail_row(const Statement& statement, const Connection& connection) {
   MailRow row{.place = to_unsigned(statement.integer(0)), .mail = read_mail(statement), .damage = {}};
-  const Mail& mail = row.mail;
-  const auto check = [&](std::string_view what, std::uint64_t found, int column) {
-    const std::uint64_t stored = to_unsigned(statement.integer(column));
-    if (found == stored || row.damage) return;
-    row.damage = StoreError{
-        StoreErrorCode::corrupt,
-        fmt::format("message {} to {} in the store '{}' is damaged: the checksum of its {} is {:016x} and should be "
-                    "{:016x}. It was left as it is.",
-                    mail_id_text(mail.id), mail.to, connection.path().string(), what, found, stored)};
-  };
-  check("content", mail_checksum(mail), kMailChecksum);
-  check("status", mail_status_checksum(mail.id, mail.status, mail.why), kMailStatusChecksum);
+  row.damage = find_damage(row.mail, to_unsigned(statement.integer(kMailChecksum)),
+                           to_unsigned(statement.integer(kMailStatusChecksum)),
+                           fmt::format("the store '{}'", connection.path().string()));
   return row;
 }
 

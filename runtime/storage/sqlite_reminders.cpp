@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "reflect/try.hpp"
+#include "storage/row_check.hpp"
 #include "storage/row_checksum.hpp"
 #include "storage/sqlite_rows.hpp"
 #include "storage/sqlite_store.hpp"
@@ -28,18 +29,9 @@ std::string text_of(const ReminderName& name) { return fmt::format("'{}' of {}/{
 
 ReminderRow read_reminder_row(const Statement& statement, const Connection& connection) {
   ReminderRow row{.reminder = read_reminder(statement), .damage = {}};
-  const Reminder& reminder = row.reminder;
-  const auto check = [&](std::string_view what, std::uint64_t found, int column) {
-    const std::uint64_t stored = to_unsigned(statement.integer(column));
-    if (found == stored || row.damage) return;
-    row.damage = StoreError{
-        StoreErrorCode::corrupt,
-        fmt::format("the reminder {} in the store '{}' is damaged: the checksum of its {} is {:016x} and should be "
-                    "{:016x}. It was left as it is.",
-                    text_of(reminder.name), connection.path().string(), what, found, stored)};
-  };
-  check("content", reminder_checksum(reminder), kReminderChecksum);
-  check("due time", reminder_due_checksum(reminder.name, reminder.due_ns), kReminderDueChecksum);
+  row.damage = find_damage(row.reminder, to_unsigned(statement.integer(kReminderChecksum)),
+                           to_unsigned(statement.integer(kReminderDueChecksum)),
+                           fmt::format("the store '{}'", connection.path().string()));
   return row;
 }
 

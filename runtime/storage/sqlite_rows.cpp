@@ -23,15 +23,6 @@ std::vector<std::byte> read_bytes(const Statement& statement, int column) {
 
 }  // namespace
 
-std::int64_t to_nanoseconds(std::chrono::system_clock::time_point time) {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
-}
-
-std::chrono::system_clock::time_point from_nanoseconds(std::int64_t nanoseconds) {
-  return std::chrono::system_clock::time_point(
-      std::chrono::duration_cast<std::chrono::system_clock::duration>(std::chrono::nanoseconds(nanoseconds)));
-}
-
 Snapshot read_snapshot(const Statement& statement) {
   return {.type = read_text(statement, 0),
           .key = read_text(statement, 1),

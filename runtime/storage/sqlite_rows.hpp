@@ -3,8 +3,6 @@
 //
 // Not here: whether a row is as it was written; that is for its checksums to say (row_checksum.hpp).
 
-#include <chrono>
-#include <cstdint>
 #include <string_view>
 
 #include "storage/sqlite_connection.hpp"
@@ -35,8 +33,5 @@ inline constexpr std::string_view kAnswerColumns =
 inline constexpr int kAnswerChecksum = 9;
 inline constexpr int kAnswerEndChecksum = 10;
 [[nodiscard]] Answer read_answer(const Statement& statement);
-
-[[nodiscard]] std::int64_t to_nanoseconds(std::chrono::system_clock::time_point time);
-[[nodiscard]] std::chrono::system_clock::time_point from_nanoseconds(std::int64_t nanoseconds);
 
 }  // namespace epic::storage

@@ -7,6 +7,7 @@
 #include "kernel/assert.hpp"
 #include "reflect/try.hpp"
 #include "storage/batch_check.hpp"
+#include "storage/row_check.hpp"
 #include "storage/row_checksum.hpp"
 #include "storage/sqlite_rows.hpp"
 #include "storage/store_mark.hpp"
@@ -365,17 +366,7 @@ Store::ShardRow SqliteStore::read_shard_row(const Statement& statement) {
 
 SqliteStore::Row SqliteStore::read_row(const Statement& statement) const {
   Row row{.snapshot = read_snapshot(statement), .damage = {}};
-  const Snapshot& snapshot = row.snapshot;
-  const std::uint64_t checksum = row_checksum(snapshot.type, snapshot.key, snapshot.shard, snapshot.version,
-                                              snapshot.schema, to_nanoseconds(snapshot.saved_at), snapshot.bytes);
-  const std::uint64_t stored = to_unsigned(statement.integer(kSnapshotChecksum));
-  if (checksum == stored) return row;
-  row.damage = StoreError{
-      StoreErrorCode::corrupt,
-      fmt::format(
-          "the snapshot of {}/{} in the store '{}' is damaged: its checksum is {:016x} and should be {:016x}. It was "
-          "left as it is.",
-          snapshot.type, snapshot.key, connection_.path().string(), checksum, stored)};
+  row.damage = find_damage(row.snapshot, to_unsigned(statement.integer(kSnapshotChecksum)), where());
   return row;
 }
 
