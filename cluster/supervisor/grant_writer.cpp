@@ -96,8 +96,7 @@ GrantWriter::Outcome GrantWriter::Beside::try_write(const kernel::ShardMap& map)
   if (outcome.error) return outcome;
   if (const auto written = granter.write(*store, map); !written) {
     const StoreErrorCode code = written.error().code;
-    const bool may_go_on =
-        code == StoreErrorCode::full || code == StoreErrorCode::busy || code == StoreErrorCode::displaced;
+    const bool may_go_on = storage::may_be_retried(code);
     if (!may_go_on) store.reset();  // it refuses every later write; what it has written is looked up anew
     outcome.error = written.error();
   } else {

@@ -7,6 +7,7 @@
 
 #include "kernel/limits.hpp"
 #include "kernel/placement.hpp"
+#include "reflect/try.hpp"
 
 namespace epic::io {
 
@@ -24,9 +25,7 @@ constexpr std::size_t kEventsPerWakeUp = 64;
 
 constexpr auto kLookEvery = 500ms;  // at the store's files
 
-bool may_be_retried(StoreErrorCode code) {
-  return code == StoreErrorCode::full || code == StoreErrorCode::busy || code == StoreErrorCode::displaced;
-}
+using storage::may_be_retried;
 
 }  // namespace
 
@@ -185,23 +184,31 @@ bool StorageWork::look_at_files(TimePoint now) {
   return true;
 }
 
+/// False: it has to be tried again later, as one that the store cannot be asked for now.
+template <class Event, class Found, class... Names>
+bool StorageWork::tell_found(std::expected<Found, StoreError> found, Names&&... names) {
+  if (!found && may_be_retried(found.error().code)) {
+    tell_blocked(found.error());
+    return false;
+  }
+  if (found)
+    tell(Event{std::forward<Names>(names)..., *std::move(found)});
+  else
+    tell(Event{std::forward<Names>(names)..., std::unexpected(std::move(found.error().message))});
+  return true;
+}
+
 bool StorageWork::carry_out(Job& job) {
-  if (auto* load_job = std::get_if<LoadJob>(&job)) {
-    tell(Loaded{load_job->activation, load(*load_job)});
-  } else if (const auto* mail = std::get_if<MailJob>(&job)) {
-    tell(MailLoaded{mail->tenure, load(*mail)});
-  } else if (auto* answer = std::get_if<AnswerJob>(&job)) {
-    auto found = load(*answer);
-    tell(AnswerLoaded{answer->tenure, std::move(answer->id), std::move(found)});
-  } else if (const auto* oldest = std::get_if<OldestAnswerJob>(&job)) {
-    auto begun_at_ns = store_->oldest_answer(oldest->tenure.shard);
-    if (begun_at_ns)
-      tell(OldestAnswer{oldest->tenure, *begun_at_ns});
-    else
-      tell(OldestAnswer{oldest->tenure, std::unexpected(begun_at_ns.error().message)});
-  } else if (const auto* reminders = std::get_if<RemindersJob>(&job)) {
-    tell(RemindersLoaded{reminders->tenure, load(*reminders)});
-  } else if (auto* take = std::get_if<TakeJob>(&job)) {
+  if (const auto* const load_job = std::get_if<LoadJob>(&job))
+    return tell_found<Loaded>(load(*load_job), load_job->activation);
+  if (const auto* const mail = std::get_if<MailJob>(&job)) return tell_found<MailLoaded>(load(*mail), mail->tenure);
+  if (const auto* const answer = std::get_if<AnswerJob>(&job))
+    return tell_found<AnswerLoaded>(load(*answer), answer->tenure, answer->id);
+  if (const auto* const oldest = std::get_if<OldestAnswerJob>(&job))
+    return tell_found<OldestAnswer>(store_->oldest_answer(oldest->tenure.shard), oldest->tenure);
+  if (const auto* const reminders = std::get_if<RemindersJob>(&job))
+    return tell_found<RemindersLoaded>(load(*reminders), reminders->tenure);
+  if (const auto* const take = std::get_if<TakeJob>(&job)) {
     auto taken = store_->take(take->shards, take->node, take->incarnation);
     if (!taken) return carry_out_write(std::unexpected(taken.error()));
     tell(Taken{take->number, std::move(*taken)});
@@ -267,13 +274,17 @@ const kernel::Batch& StorageWork::next_batch() {
 
 bool StorageWork::carry_out_write(const std::expected<void, StoreError>& done) {
   if (done) return true;
-  if (may_be_retried(done.error().code)) {
-    is_blocked_told_ = true;
-    tell(Blocked{done.error().message});
+  if (!may_be_retried(done.error().code)) {
+    end_with(done.error());
     return false;
   }
-  end_with(done.error());
+  tell_blocked(done.error());
   return false;
+}
+
+void StorageWork::tell_blocked(const StoreError& error) {
+  is_blocked_told_ = true;
+  tell(Blocked{error.message});
 }
 
 void StorageWork::end_with(const StoreError& error) {
@@ -292,17 +303,19 @@ void StorageWork::note_writing() {
   is_writing_.store(has_taken_batch_ || is_none_free, std::memory_order_relaxed);
 }
 
-kernel::LoadResult StorageWork::load(const LoadJob& job) {
-  auto found = store_->load(job.type, job.key);
-  if (!found) return std::unexpected(found.error().message);
-  if (!*found) {
-    const auto floor = store_->version_floor(store_->identity().placement.shard_of(job.type, job.key));
-    if (!floor) return std::unexpected(floor.error().message);
-    return kernel::LoadedState{.version = *floor, .reminders = reminders_of(job)};
+std::expected<kernel::LoadedState, StoreError> StorageWork::load(const LoadJob& job) {
+  auto found = EPIC_TRY(store_->load(job.type, job.key));
+  if (!found) {
+    const kernel::ShardId shard = store_->identity().placement.shard_of(job.type, job.key);
+    const auto floor = EPIC_TRY(store_->version_floor(shard));
+    return kernel::LoadedState{.version = floor, .reminders = reminders_of(job)};
   }
-  storage::Snapshot& snapshot = **found;
+  storage::Snapshot& snapshot = *found;
   auto schema = schema_text(snapshot.schema);
-  if (!schema) return std::unexpected("its saved state cannot be read: " + schema.error());
+  if (!schema) {
+    schema.error().message = "its saved state cannot be read: " + schema.error().message;
+    return std::unexpected(std::move(schema.error()));
+  }
   return kernel::LoadedState{
       .version = snapshot.version,
       .saved =
@@ -319,46 +332,44 @@ std::vector<std::string> StorageWork::reminders_of(const LoadJob& job) {
       .value_or(std::vector<std::string>());
 }
 
-std::expected<kernel::MailPage, std::string> StorageWork::load(const MailJob& job) {
-  auto page = store_->mail_of(job.tenure.shard, job.after);
-  if (!page) return std::unexpected(page.error().message);
-  for (kernel::LoadedMail& row : page->rows) {
-    // Without its schema the receiver cannot read it, and says so.
-    if (auto schema = schema_text(row.mail.schema)) row.schema_text = *std::move(schema);
-  }
-  return *std::move(page);
+/// Without its schema a message cannot be read by its receiver, which says so; nor can the call of a reminder. But one
+/// that cannot be asked for now is there later.
+std::expected<std::string, StoreError> StorageWork::find_schema_text(kernel::SchemaId id) {
+  auto text = schema_text(id);
+  if (!text && !may_be_retried(text.error().code)) return std::string();
+  return text;
 }
 
-kernel::AnswerLoad StorageWork::load(const AnswerJob& job) {
-  auto answer = store_->answer(job.id);
-  if (!answer) return std::unexpected(answer.error().message);
-  kernel::FoundAnswer found{.answer = *std::move(answer)};
+std::expected<kernel::MailPage, StoreError> StorageWork::load(const MailJob& job) {
+  auto page = EPIC_TRY(store_->mail_of(job.tenure.shard, job.after));
+  for (kernel::LoadedMail& row : page.rows) row.schema_text = EPIC_TRY(find_schema_text(row.mail.schema));
+  return page;
+}
+
+std::expected<kernel::FoundAnswer, StoreError> StorageWork::load(const AnswerJob& job) {
+  kernel::FoundAnswer found{.answer = EPIC_TRY(store_->answer(job.id))};
   if (!found.answer || found.answer->end.schema == kernel::SchemaId{}) return found;
-  auto schema = schema_text(found.answer->end.schema);
-  if (!schema) return std::unexpected(schema.error());
-  found.schema_text = *std::move(schema);
+  found.schema_text = EPIC_TRY(schema_text(found.answer->end.schema));
   return found;
 }
 
-std::expected<kernel::ReminderPage, std::string> StorageWork::load(const RemindersJob& job) {
-  auto page = store_->reminders_of(job.tenure.shard, job.after, job.limit);
-  if (!page) return std::unexpected(page.error().message);
-  for (const kernel::Reminder& row : page->rows) {
-    if (std::ranges::find(page->schemas, row.schema, &kernel::SchemaText::id) != page->schemas.end()) continue;
-    // Without its schema its call cannot be read, and says so.
-    auto schema = schema_text(row.schema);
-    page->schemas.push_back({row.schema, schema ? *std::move(schema) : std::string()});
+std::expected<kernel::ReminderPage, StoreError> StorageWork::load(const RemindersJob& job) {
+  auto page = EPIC_TRY(store_->reminders_of(job.tenure.shard, job.after, job.limit));
+  for (const kernel::Reminder& row : page.rows) {
+    if (std::ranges::find(page.schemas, row.schema, &kernel::SchemaText::id) != page.schemas.end()) continue;
+    page.schemas.push_back({row.schema, EPIC_TRY(find_schema_text(row.schema))});
   }
-  return *std::move(page);
+  return page;
 }
 
-std::expected<std::string, std::string> StorageWork::schema_text(kernel::SchemaId id) {
+std::expected<std::string, StoreError> StorageWork::schema_text(kernel::SchemaId id) {
   const auto known = schemas_.find(id);
   if (known != schemas_.end()) return known->second;
-  auto text = store_->schema(id);
-  if (!text) return std::unexpected(text.error().message);
-  if (!*text) return std::unexpected(fmt::format("the store does not have the schema {:016x}", id));
-  return schemas_.emplace(id, std::move(**text)).first->second;
+  auto text = EPIC_TRY(store_->schema(id));
+  if (!text)
+    return std::unexpected(
+        StoreError{StoreErrorCode::corrupt, fmt::format("the store does not have the schema {:016x}", id)});
+  return schemas_.emplace(id, std::move(*text)).first->second;
 }
 
 void StorageWork::maintain() {

@@ -6,7 +6,8 @@
 // tick, again with one wake-up for all of them. Loads that queue up are read together. Batches that arrive while the
 // store waits for its turn to write, among the processes, go into one transaction. A commit or take that meets a full
 // disk is retried, 50 ms to 500 ms apart, until it succeeds; loads continue meanwhile. So is everything while the
-// store's files are not those that were opened, which is looked at twice a second.
+// store's files are not those that were opened, which is looked at twice a second, and what cannot be read because the
+// database cannot be reached.
 //
 // One thread at a time holds the store. After writing a transaction it releases the store, waits for the disk, and
 // confirms; meanwhile the other reads, or writes the next transaction:
@@ -177,12 +178,16 @@ class StorageWork {
   bool confirm(kernel::CommitNumber number);
   [[nodiscard]] const kernel::Batch& next_batch();
   bool carry_out_write(const std::expected<void, storage::StoreError>& done);
-  [[nodiscard]] kernel::LoadResult load(const LoadJob& job);
+  void tell_blocked(const storage::StoreError& error);
+  template <class Event, class Found, class... Names>
+  bool tell_found(std::expected<Found, storage::StoreError> found, Names&&... names);
+  [[nodiscard]] std::expected<kernel::LoadedState, storage::StoreError> load(const LoadJob& job);
   [[nodiscard]] std::vector<std::string> reminders_of(const LoadJob& job);
-  [[nodiscard]] std::expected<kernel::MailPage, std::string> load(const MailJob& job);
-  [[nodiscard]] kernel::AnswerLoad load(const AnswerJob& job);
-  [[nodiscard]] std::expected<kernel::ReminderPage, std::string> load(const RemindersJob& job);
-  [[nodiscard]] std::expected<std::string, std::string> schema_text(kernel::SchemaId id);
+  [[nodiscard]] std::expected<kernel::MailPage, storage::StoreError> load(const MailJob& job);
+  [[nodiscard]] std::expected<kernel::FoundAnswer, storage::StoreError> load(const AnswerJob& job);
+  [[nodiscard]] std::expected<kernel::ReminderPage, storage::StoreError> load(const RemindersJob& job);
+  [[nodiscard]] std::expected<std::string, storage::StoreError> schema_text(kernel::SchemaId id);
+  [[nodiscard]] std::expected<std::string, storage::StoreError> find_schema_text(kernel::SchemaId id);
   void maintain();
   void tell(Event event);
   void publish();

@@ -42,12 +42,19 @@ enum class StoreErrorCode : std::uint8_t {
   full,            // no space: nothing was written, may be retried
   displaced,       // a file of the store is not the one that was opened: what was written since is not acknowledged
   marked,          // something acknowledged may be missing: refused until a person accepts it (store_mark.hpp)
-  busy,            // another program keeps the store locked: nothing was written, may be retried
+  busy,            // it is locked by another program, or cannot be reached: nothing was written, may be retried
+  unsure,          // unknown whether it was written: the next call finds out, may be retried (see write_next())
   io,              // unknown whether it was written: the caller must end the process
   corrupt,         // the row or file is not what was written
   incompatible,    // another format version, hash or shard count
   not_found,       // the file or directory does not exist
 };
+
+/// The same call may succeed later, on the same store.
+[[nodiscard]] constexpr bool may_be_retried(StoreErrorCode code) {
+  return code == StoreErrorCode::full || code == StoreErrorCode::busy || code == StoreErrorCode::displaced ||
+         code == StoreErrorCode::unsure;
+}
 
 /// No process can go on with the store before a person has done something about it.
 [[nodiscard]] constexpr bool ends_fabric(StoreErrorCode code) {
@@ -211,7 +218,9 @@ class Store {
 
   /// Called once, as late as possible: when it is this store's turn to write. Its result must live until the end.
   using NextBatch = std::function<const Batch&()>;
-  /// All or nothing. Visible to others on return, but a power cut may undo it until sync() has returned.
+  /// All or nothing. Visible to others on return, but a power cut may undo it until sync() has returned. After
+  /// `unsure`, the next call returns without asking for a batch if that one turns out to be written; so it must be the
+  /// next.
   [[nodiscard]] virtual std::expected<void, StoreError> write_next(const NextBatch& next) = 0;
   /// Makes everything written by write_next() before durable. Any thread, even while another holds the store. After an
   /// error it is unknown what is durable, and this and every later change is refused; but `displaced` may end, so this

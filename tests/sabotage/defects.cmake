@@ -27,7 +27,7 @@ epic_plant(acknowledged_before_sync runtime/io/storage_work.cpp
   "const auto done = store_->sync();"
   "{ bool must_wake = false; { const std::lock_guard lock(mutex_); must_wake = confirm(number); } if (must_wake) wake_(); return; }" kept)
 epic_plant(blocked_batch_dropped runtime/io/storage_work.cpp
-  "is_blocked_told_ = true;"
+  "tell_blocked(done.error());"
   "if (batch_) { written_ = batch_->number; batch_.reset(); return true; }" kept)
 
 epic_plant(log_not_synced runtime/storage/sqlite_wal.cpp
