@@ -112,7 +112,7 @@ class Narrator {
         return;
       case cluster::SupervisorEventKind::stopped:
         console_.note(project_.paths.store.keeps_state()
-                          ? "Stopped; state is kept in " + relative(project_.paths.store.location)
+                          ? "Stopped; state is kept in " + relative(project_.paths.store.shown())
                           : "Stopped");
         return;
     }

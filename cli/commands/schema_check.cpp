@@ -37,7 +37,7 @@ Outcome run_schema_check(Context& context, const Arguments& arguments) {
   if (!check)
     return fail({.code = ExitCode::not_found,
                  .what = fmt::format("nothing has been saved in {}", project.paths.root.string()),
-                 .why = fmt::format("{} does not exist", project.paths.store.location.string())});
+                 .why = fmt::format("{} does not exist", project.paths.store.shown())});
   Table table(context.console(), kSchemaCheckColumns);
   for (const auto& row : check->rows) table.add(row);
   table.finish();

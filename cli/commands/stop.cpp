@@ -11,6 +11,7 @@
 #include "cli/output/json_rows.hpp"
 #include "cli/output/suggest.hpp"
 #include "cli/project/context.hpp"
+#include "storage/open_store.hpp"
 
 namespace epic::cli {
 namespace {
@@ -76,10 +77,8 @@ Outcome run_stop(Context& context, const Arguments& arguments) {
                  .why = "nothing acknowledged by a gated class is lost; changes to interval classes since their "
                         "last save are lost",
                  .help = {"find the reason with 'epic logs', or check the store with 'epic doctor'"}});
-  std::error_code ignored;
-  const bool has_store = std::filesystem::exists(paths.store.location, ignored);
   console.note(fmt::format("Stopped in {}{}", human_duration(took),
-                           has_store ? "; state is kept in " + paths.store.location.string() : ""));
+                           storage::is_made(paths.store) ? "; state is kept in " + paths.store.shown() : ""));
   return ExitCode::ok;
 }
 

@@ -97,7 +97,7 @@ std::vector<Finding> check_store(const Project& project) {
   if (!store)
     return {{State::broken, "store", store.error().what,
              first_help(store.error(), fmt::format("put a copy of {} there, or move it away to start afresh",
-                                                   project.paths.store.location.string()))}};
+                                                   project.paths.store.shown()))}};
   std::vector<Finding> findings;
   const auto shards = store->identity().placement.shard_count();
   if (shards == project.manifest.shards)
@@ -113,8 +113,10 @@ std::vector<Finding> check_store(const Project& project) {
     findings.push_back(
         {State::broken, "store files", *std::move(what),
          "see what is left with 'epic snapshot verify'; its --accept goes on with that, or with a copy"});
-  findings.push_back(check_writable(project.paths.store.location, "store file"));
-  findings.push_back(check_log(project.paths.store.location));
+  if (project.paths.store.has_file()) {
+    findings.push_back(check_writable(project.paths.store.location, "store file"));
+    findings.push_back(check_log(project.paths.store.location));
+  }
   findings.push_back(check_snapshots(*store));
   return findings;
 }

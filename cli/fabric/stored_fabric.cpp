@@ -85,7 +85,7 @@ Result<std::unique_ptr<storage::Store>> open_to_read(const ProjectPaths& paths) 
   if (store.error().code != StoreErrorCode::not_found) return fail(failure_of(store.error()));
   return fail({.code = ExitCode::not_found,
                .what = fmt::format("nothing has been saved yet in {}", paths.root.string()),
-               .why = fmt::format("there is no {}", paths.store.location.string()),
+               .why = fmt::format("there is no {}{}", paths.store.has_file() ? "" : "store in ", paths.store.shown()),
                .help = {"run the project with 'epic run'"}});
 }
 

@@ -152,8 +152,8 @@ const std::vector<Setting>& table() {
       whole("fabric", "nodes", &M::nodes, 1, kNodesMax, "How many nodes 'epic run' starts"),
       whole("fabric", "shards", &M::shards, 1, kShardsMax,
             "How many shards; once something has been saved, use 'epic reshard'"),
-      one_of("fabric", "store", &M::store, {storage::store_kinds().begin(), storage::store_kinds().end()},
-             "Where state is saved; \"memory\" keeps nothing"),
+      text("fabric", "store", &M::store, storage::is_store_setting, storage::store_settings_text(),
+           "Where state is saved; \"memory\" keeps nothing"),
       duration("fabric", "idle_age", &M::idle_age, "Entities idle for this long are saved and leave memory"),
       size("fabric", "memory_budget", &M::memory_budget_bytes,
            "Memory that a node's entities and calls may use; beyond it the least recently used leave, and then new "

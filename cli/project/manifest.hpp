@@ -26,7 +26,7 @@ struct Manifest {
   // [fabric]
   std::int64_t nodes = 4;
   std::int64_t shards = 64;                                       // must be those of the store
-  std::string store = default_store();                            // one of storage::store_kinds()
+  std::string store = default_store();                            // what storage::is_store_setting() takes
   std::chrono::milliseconds idle_age = std::chrono::minutes(15);  // idle entities are saved and deactivated after this
   std::uint64_t memory_budget_bytes =
       0;  // for a node's entities; beyond it the least recently used are deactivated; 0: no limit

@@ -7,6 +7,7 @@
 
 #include "cli/project/subprocess.hpp"
 #include "codec/described_json.hpp"
+#include "storage/open_store.hpp"
 
 namespace epic::cli {
 namespace {
@@ -123,12 +124,11 @@ void SchemaCheck::add_disagreements(const std::vector<StoredNameDisagreement>& d
 
 Result<std::optional<SchemaCheck>> check_schemas(const InstallPaths& install, const ProjectPaths& paths,
                                                  const std::filesystem::path& module) {
-  std::error_code ignored;
-  if (!std::filesystem::exists(paths.store.location, ignored)) return std::optional<SchemaCheck>();
+  if (!storage::is_made(paths.store)) return std::optional<SchemaCheck>();
   const auto node = EPIC_TRY(install.node());
   const auto end =
       EPIC_TRY(run_subprocess({.program = node, .arguments = {"--check", module.string(), paths.store.text()}}));
-  Failure failure{.what = fmt::format("cannot compare {} with {}", paths.store.location.string(), module.string())};
+  Failure failure{.what = fmt::format("cannot compare {} with {}", paths.store.shown(), module.string())};
   if (end.exit_code != 0) {
     failure.why = cause_of(end, node);
     return fail(std::move(failure));

@@ -250,7 +250,7 @@ void Fabric::check_ready() {
     FabricReady ready{.pid = host_.pid(),
                       .nodes = {},
                       .control_socket = paths_.control_socket,
-                      .store = options_.store.location,
+                      .store = options_.store.shown(),
                       .log_directory = logs_.directory(),
                       .took = std::chrono::duration_cast<milliseconds>(host_.now() - begun_at_)};
     for (const NodeSlot& slot : fleet_.slots())

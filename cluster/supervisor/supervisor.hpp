@@ -38,7 +38,7 @@ struct FabricReady {
   pid_t pid;
   std::vector<Node> nodes;
   std::filesystem::path control_socket;
-  std::filesystem::path store;          // empty: nothing is kept
+  std::filesystem::path store;          // a file, or a URL; empty: nothing is kept
   std::filesystem::path log_directory;  // of this run
   std::chrono::milliseconds took;
 };

@@ -11,5 +11,6 @@ find_package(SQLite3 REQUIRED)
 find_package(OpenSSL REQUIRED)             # base64
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(libpq REQUIRED IMPORTED_TARGET libpq)
 pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
 find_package(Catch2 2 REQUIRED)            # the installed package contains the main function of test programs

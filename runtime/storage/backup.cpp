@@ -10,6 +10,12 @@ namespace epic::storage {
 
 std::expected<StoreContent, StoreError> write_backup(const StoreAddress& from, const std::filesystem::path& file,
                                                      const BackupWatcher& watcher) {
+  if (!from.has_file())
+    return std::unexpected(StoreError{
+        StoreErrorCode::incompatible,
+        fmt::format("this epic makes backups only of stores in files, and this one is '{}'. Its states can be written "
+                    "with `epic snapshot export`, and all of it with `pg_dump`.",
+                    from.shown())});
   // It has to be a store, of a format that is known, before anything is copied.
   EPIC_TRY(open_store({.address = from, .mode = OpenMode::read_only}));
   EPIC_TRY(copy_database(from.location, file, watcher.on_progress));

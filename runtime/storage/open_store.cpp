@@ -9,6 +9,7 @@
 
 #include "kernel/assert.hpp"
 #include "storage/memory_store.hpp"
+#include "storage/postgres_store.hpp"
 #include "storage/sqlite_store.hpp"
 #include "storage/store_mark.hpp"
 
@@ -18,7 +19,9 @@ namespace {
 
 constexpr std::string_view kSqlite = "sqlite";
 constexpr std::string_view kMemory = "memory";
-constexpr std::array kStoreKinds{kSqlite, kMemory};
+constexpr std::string_view kPostgres = "postgresql";
+constexpr std::array kStoreKinds{kSqlite, kMemory, kPostgres};
+constexpr std::string_view kUrlBegins = "postgresql://";
 constexpr std::uintmax_t kLogBytesUsualMax = 256u << 20;  // where commits begin to wait for a checkpoint
 
 }  // namespace
@@ -27,16 +30,39 @@ void stop_counting_memory() { sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); }
 
 std::span<const std::string_view> store_kinds() { return kStoreKinds; }
 
-StoreAddress locate_store(std::string_view kind, const std::filesystem::path& directory) {
-  return {.kind = std::string(kind),
-          .location = kind == kSqlite ? directory / "state.sqlite" : std::filesystem::path()};
+bool is_store_setting(std::string_view setting) {
+  if (setting.starts_with(kUrlBegins)) return PgConnection::check_url(std::string(setting)).has_value();
+  return setting == kSqlite || setting == kMemory;
 }
+
+std::string store_settings_text() {
+  return fmt::format("\"{}\", \"{}\" or \"{}HOST/DATABASE\", one host and no password in it", kSqlite, kMemory,
+                     kUrlBegins);
+}
+
+StoreAddress locate_store(std::string_view setting, const std::filesystem::path& directory) {
+  if (setting.starts_with(kUrlBegins)) return StoreAddress::parse(setting);
+  return {.kind = std::string(setting),
+          .location = setting == kSqlite ? directory / "state.sqlite" : std::filesystem::path()};
+}
+
+bool StoreAddress::has_file() const { return kind == kSqlite && keeps_state(); }
 
 StoreAddress StoreAddress::parse(std::string_view text) {
   const std::size_t colon = text.find(':');
   if (colon == std::string_view::npos || std::ranges::find(kStoreKinds, text.substr(0, colon)) == kStoreKinds.end())
     return {.kind = std::string(kStoreKinds.front()), .location = text};
   return {.kind = std::string(text.substr(0, colon)), .location = text.substr(colon + 1)};
+}
+
+bool is_made(const StoreAddress& address) {
+  if (!address.keeps_state()) return false;
+  if (address.has_file()) {
+    std::error_code ignored;
+    return std::filesystem::exists(address.location, ignored);
+  }
+  const auto opened = open_store({.address = address, .mode = OpenMode::read_only});
+  return opened || opened.error().code != StoreErrorCode::not_found;
 }
 
 std::optional<LogState> find_log(const std::filesystem::path& location) {
@@ -47,6 +73,8 @@ std::optional<LogState> find_log(const std::filesystem::path& location) {
 }
 
 std::optional<std::string> find_mark(const StoreAddress& address) {
+  if (address.kind == kPostgres)  // one that cannot be reached has no mark that anybody could see
+    return PostgresStore::find_mark(address.text()).value_or(std::nullopt);
   if (address.kind != kSqlite) return std::nullopt;
   auto mark = read_mark(address.location);
   if (!mark) return std::nullopt;
@@ -54,6 +82,7 @@ std::optional<std::string> find_mark(const StoreAddress& address) {
 }
 
 std::expected<void, StoreError> lift_mark(const StoreAddress& address) {
+  if (address.kind == kPostgres) return PostgresStore::lift_mark(address.text());
   return address.kind == kSqlite ? StoreFiles::accept_loss(address.location) : std::expected<void, StoreError>();
 }
 
@@ -61,6 +90,10 @@ std::expected<std::unique_ptr<Store>, StoreError> open_store(const StoreConfig& 
   if (config.address.kind == kSqlite) {
     return SqliteStore::open(config.address.location,
                              {.mode = config.mode, .shard_count = config.shard_count, .groups = config.groups});
+  }
+  if (config.address.kind == kPostgres) {
+    return PostgresStore::open(config.address.text(),
+                               {.mode = config.mode, .shard_count = config.shard_count, .groups = config.groups});
   }
   if (config.address.kind == kMemory) {
     if (config.mode != OpenMode::create) {
@@ -74,8 +107,8 @@ std::expected<std::unique_ptr<Store>, StoreError> open_store(const StoreConfig& 
   }
   return std::unexpected(
       StoreError{StoreErrorCode::incompatible,
-                 fmt::format("unknown kind of store '{}'. Set `store` under [fabric] in epic.toml to \"{}\".",
-                             config.address.kind, fmt::join(kStoreKinds, "\" or \""))});
+                 fmt::format("unknown kind of store '{}'. Set `store` under [fabric] in epic.toml to {}.",
+                             config.address.kind, store_settings_text())});
 }
 
 }  // namespace epic::storage

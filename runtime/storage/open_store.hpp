@@ -26,12 +26,18 @@ struct StoreConfig {
 /// it for anything but `create` is `not_found`, and grants are implied, as no supervisor can write them.
 [[nodiscard]] std::expected<std::unique_ptr<Store>, StoreError> open_store(const StoreConfig& config);
 
-/// What `store` may be in epic.toml.
+/// The kinds of stores, the usual one first.
 [[nodiscard]] std::span<const std::string_view> store_kinds();
-/// A project's store, given its `.epic`.
-[[nodiscard]] StoreAddress locate_store(std::string_view kind, const std::filesystem::path& directory);
+/// May `store` be this in epic.toml? A kind, or the URL of a database, of a form that epic can use.
+[[nodiscard]] bool is_store_setting(std::string_view setting);
+/// What it may be, for people: "\"sqlite\", …".
+[[nodiscard]] std::string store_settings_text();
+/// A project's store, given that setting and its `.epic`.
+[[nodiscard]] StoreAddress locate_store(std::string_view setting, const std::filesystem::path& directory);
+/// False: nothing has been saved there yet. True, too, if it cannot be looked at: opening it says why.
+[[nodiscard]] bool is_made(const StoreAddress& address);
 
-/// What is written and not in the file itself yet. A reader that stays makes it grow.
+/// Of a store in a file: what is written and not in it yet. A reader that stays makes it grow.
 struct LogState {
   std::uintmax_t bytes;
   std::uintmax_t bytes_usual_max;  // with less, nothing keeps it from being used again

@@ -41,6 +41,13 @@ std::expected<void, StoreError> check_complete(const StoreContent& content, cons
 
 std::expected<Resharding, StoreError> Resharding::prepare(const StoreAddress& store, const kernel::Placement& placement,
                                                           BackupWatcher watcher) {
+  if (!store.has_file())
+    return std::unexpected(StoreError{
+        StoreErrorCode::incompatible,
+        fmt::format("this epic reshards only stores in files, and this one is '{}'. Export its states with `epic "
+                    "snapshot export`, and import them into a new database whose fabric has the other number of shards "
+                    "or groups.",
+                    store.shown())});
   // It has to be a store, of a format that is known, before anything is copied.
   EPIC_TRY(SqliteStore::open(store.location, {.mode = OpenMode::read_only}));
   Resharding resharding(EPIC_TRY(

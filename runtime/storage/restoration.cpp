@@ -79,6 +79,12 @@ PresentStore look_at_store(const StoreAddress& address) {
 
 std::expected<Restoration, StoreError> Restoration::prepare(const fs::path& backup, const StoreAddress& to,
                                                             std::uint32_t shard_count, BackupWatcher watcher) {
+  if (!to.has_file())
+    return std::unexpected(
+        StoreError{StoreErrorCode::incompatible,
+                   fmt::format("this epic restores only stores in files, and this one is '{}'. Restore the database "
+                               "with `pg_restore`, or import an export with `epic snapshot import`.",
+                               to.shown())});
   EPIC_TRY(check_backup(backup, shard_count));
   Restoration restoration(
       EPIC_TRY(StoreReplacement::begin(to, kWorkName, StoreReplacement::Former::is_dropped, std::move(watcher))));

@@ -99,8 +99,8 @@ std::vector<std::string_view> join(std::vector<std::string_view> some, const std
 
 const std::vector<LibraryRule>& library_rules() {
   static const std::vector<std::string_view> io_libraries = {"boost/asio", "boost/process", "boost/beast", "boost/url",
-                                                             "sqlite3",    "capnp/",        "kj/",         "spdlog/",
-                                                             "CLI/",       "toml++/"};
+                                                             "sqlite3",    "libpq",         "capnp/",      "kj/",
+                                                             "spdlog/",    "CLI/",          "toml++/"};
   static const std::vector<std::string_view> outside_world = {
       "thread",  "mutex",  "condition_variable", "future", "random",    "fstream", "iostream",       "unistd.h",
       "fcntl.h", "poll.h", "netinet/",           "arpa/",  "pthread.h", "dlfcn.h", "codec/capnp.hpp"};
@@ -135,8 +135,12 @@ const std::vector<LibraryRule>& library_rules() {
         {"cluster/supervisor/", join(hosted, own_world), "the world is behind cluster/supervisor/host.hpp",
          supervisor_world()},
         {"cluster/", {"capnp/", "kj/"}, "Cap'n Proto is included through codec/capnp.hpp only"},
-        {"cluster/", {"sqlite3", "storage/sqlite"}, "stores are opened through storage/open_store.hpp"},
-        {"cli/", {"sqlite3", "storage/sqlite"}, "stores are opened through storage/open_store.hpp"},
+        {"cluster/",
+         {"sqlite3", "libpq", "storage/sqlite", "storage/postgres"},
+         "stores are opened through storage/open_store.hpp"},
+        {"cli/",
+         {"sqlite3", "libpq", "storage/sqlite", "storage/postgres"},
+         "stores are opened through storage/open_store.hpp"},
         {"runtime/", {"CLI/", "toml++/"}, "the command line belongs to cli"},
     };
   }();
@@ -163,7 +167,7 @@ const std::vector<CallRule>& call_rules() {
        "take randomness from the driver"},
       {R"((^|[^\w.>:])(::)?(socket|accept4?|bind|listen|connect|recvmsg|sendmsg|poll|epoll_wait)\s*\()",
        {"runtime/io/", "runtime/transport/", "runtime/client/", "runtime/include/epic/client.hpp", "cluster/", "cli/",
-        "tests/"},
+        "runtime/storage/postgres_connection.cpp", "tests/"},
        "go through the transport"},
       {R"(\b(std::jthread|std::thread|pthread_create)\b)",
        join(supervisor_world(),

@@ -7,8 +7,10 @@
 #include <string>
 
 #include "storage/memory_store.hpp"
+#include "storage/postgres_store.hpp"
 #include "storage/sqlite_store.hpp"
 #include "storage/store.hpp"
+#include "support/postgres_server.hpp"
 #include "support/temp_dir.hpp"
 
 namespace epic::storage::test {
@@ -52,7 +54,16 @@ inline std::string text_of(const std::vector<std::byte>& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// ---- a store of each kind, for tests that are run against both
+inline PostgresOptions creating_postgres() {
+  return {.mode = OpenMode::create, .shard_count = kShardCount, .wall_clock = [] { return kNow; }};
+}
+
+inline std::unique_ptr<PostgresStore> open_postgres(const std::string& url,
+                                                    PostgresOptions options = creating_postgres()) {
+  return must(PostgresStore::open(url, std::move(options)));
+}
+
+// ---- a store of each kind, for tests that are run against all
 
 struct Memory {
   MemoryStore held{kernel::ungrouped(kShardCount), [] { return kNow; }};
@@ -67,6 +78,13 @@ struct Sqlite {
   [[nodiscard]] std::unique_ptr<Store> open_reader() const {
     return must(SqliteStore::open(directory.file(), {.mode = OpenMode::read_only}));
   }
+};
+
+struct Postgres {
+  std::string url = epic::test::PostgresServer::shared().make_database();
+  std::unique_ptr<PostgresStore> held = open_postgres(url);
+  Store& store = *held;
+  [[nodiscard]] std::unique_ptr<Store> open_reader() const { return must(held->reader_opener()()); }
 };
 
 // ---- operations

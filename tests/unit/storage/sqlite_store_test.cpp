@@ -396,12 +396,28 @@ TEST_CASE("open_store: makes each kind by its name and refuses others", "[storag
   config.address.kind = "oracle";
   const StoreError error = error_of(open_store(config));
   CHECK(error.code == StoreErrorCode::incompatible);
-  CHECK_THAT(error.message, Catch::Contains("'oracle'") && Catch::Contains("\"sqlite\" or \"memory\""));
+  CHECK_THAT(error.message,
+             Catch::Contains("'oracle'") && Catch::Contains("\"sqlite\", \"memory\" or \"postgresql://"));
+}
+
+TEST_CASE("open_store: a setting is a kind that needs no more, or a URL that can be used", "[storage]") {
+  for (const char* good : {"sqlite", "memory", "postgresql://db.example/arena", "postgresql:///arena?host=/run/pg"})
+    CHECK(is_store_setting(good));
+  for (const char* bad : {"", "postgresql", "postgres", "postgresql://", "postgresql://u:secret@db.example/arena",
+                          "postgresql://one,two/arena", "postgresql://db.example/arena?no_such_option=1"}) {
+    INFO(bad);
+    CHECK_FALSE(is_store_setting(bad));
+  }
 }
 
 TEST_CASE("store address: goes through a command line as text", "[storage]") {
   const StoreAddress memory{.kind = "memory", .location = {}};
   const StoreAddress odd{.kind = "sqlite", .location = "/tmp/a:b/state.sqlite"};
+  const StoreAddress url = locate_store("postgresql://epic@db.example:5433/arena?sslmode=require", "/arena/.epic");
+  CHECK(url.kind == "postgresql");
+  CHECK(url.shown() == "postgresql://epic@db.example:5433/arena?sslmode=require");
+  CHECK(StoreAddress::parse(url.text()) == url);
+  CHECK_FALSE(url.has_file());
   CHECK(StoreAddress::parse(memory.text()) == memory);
   CHECK(StoreAddress::parse(odd.text()) == odd);
   CHECK(StoreAddress::parse("/tmp/a:b/state.sqlite") == odd);  // as a person may write it

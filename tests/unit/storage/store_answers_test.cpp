@@ -22,7 +22,8 @@ std::string keys_with_answers(Store& store, const std::vector<std::string>& keys
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("store: an answer is read back whole, and by the whole of its name", "[storage]", Memory, Sqlite) {
+TEMPLATE_TEST_CASE("store: an answer is read back whole, and by the whole of its name", "[storage]", Memory, Sqlite,
+                   Postgres) {
   TestType under_test;
   Store& store = under_test.store;
   const std::string strange("a\0/'\xff{}", 7);
@@ -52,7 +53,7 @@ TEMPLATE_TEST_CASE("store: an answer is read back whole, and by the whole of its
   }
 }
 
-TEMPLATE_TEST_CASE("store: an answer begins once and ends once", "[storage]", Memory, Sqlite) {
+TEMPLATE_TEST_CASE("store: an answer begins once and ends once", "[storage]", Memory, Sqlite, Postgres) {
   TestType under_test;
   Store& store = under_test.store;
   const auto held = take(store);
@@ -76,7 +77,7 @@ TEMPLATE_TEST_CASE("store: an answer begins once and ends once", "[storage]", Me
 }
 
 TEMPLATE_TEST_CASE("store: an answer and what goes with it are written together, by the shard's owner only",
-                   "[storage]", Memory, Sqlite) {
+                   "[storage]", Memory, Sqlite, Postgres) {
   TestType under_test;
   Store& store = under_test.store;
   const auto held = take(store);
@@ -91,7 +92,7 @@ TEMPLATE_TEST_CASE("store: an answer and what goes with it are written together,
 }
 
 TEMPLATE_TEST_CASE("store: a sweep removes the oldest answers of a shard, as many as it may", "[storage]", Memory,
-                   Sqlite) {
+                   Sqlite, Postgres) {
   TestType under_test;
   Store& store = under_test.store;
   const auto held = take(store);

@@ -17,14 +17,14 @@ using epic::kernel::ShardId;
 using epic::kernel::Term;
 using epic::kernel::Version;
 
-TEMPLATE_TEST_CASE("store: an entity that was never saved is not an error", "[storage]", Memory, Sqlite) {
+TEMPLATE_TEST_CASE("store: an entity that was never saved is not an error", "[storage]", Memory, Sqlite, Postgres) {
   TestType under_test;
   CHECK_FALSE(must(under_test.store.load("Player", "Bob")).has_value());
   CHECK(must(under_test.store.shards()).empty());
   CHECK(must(under_test.store.count_by_type()).empty());
 }
 
-TEMPLATE_TEST_CASE("store: what is committed is read back whole", "[storage]", Memory, Sqlite) {
+TEMPLATE_TEST_CASE("store: what is committed is read back whole", "[storage]", Memory, Sqlite, Postgres) {
   TestType under_test;
   const ShardEpoch held = take(under_test.store, ShardId{3});
   must(under_test.store.commit(batch_of({held}, {put("Player", "Bob: Slayer", "score\0 7", ShardId{3}, Version{12})})));
@@ -39,7 +39,7 @@ TEMPLATE_TEST_CASE("store: what is committed is read back whole", "[storage]", M
   CHECK(found.bytes == bytes_of("score\0 7"));
 }
 
-TEMPLATE_TEST_CASE("store: keys and states may be empty or hold any bytes", "[storage]", Memory, Sqlite) {
+TEMPLATE_TEST_CASE("store: keys and states may be empty or hold any bytes", "[storage]", Memory, Sqlite, Postgres) {
   TestType under_test;
   const ShardEpoch held = take(under_test.store);
   const std::string strange("a\0b\xff'\"/\n", 8);
@@ -50,7 +50,7 @@ TEMPLATE_TEST_CASE("store: keys and states may be empty or hold any bytes", "[st
   CHECK(contents(under_test.store) == std::vector<std::string>{"T/=", "T/a=x", "T/" + strange + "=" + strange});
 }
 
-TEMPLATE_TEST_CASE("store: a state of 8 MiB comes back as it was", "[storage]", Memory, Sqlite) {
+TEMPLATE_TEST_CASE("store: a state of 8 MiB comes back as it was", "[storage]", Memory, Sqlite, Postgres) {
   TestType under_test;
   const ShardEpoch held = take(under_test.store);
   std::string large(std::size_t{8} << 20, '\0');
@@ -59,7 +59,7 @@ TEMPLATE_TEST_CASE("store: a state of 8 MiB comes back as it was", "[storage]", 
   CHECK(must(under_test.store.load("T", "large")).value().bytes == bytes_of(large));
 }
 
-TEMPLATE_TEST_CASE("store: a later commit takes the place of an earlier one", "[storage]", Memory, Sqlite) {
+TEMPLATE_TEST_CASE("store: a later commit takes the place of an earlier one", "[storage]", Memory, Sqlite, Postgres) {
   TestType under_test;
   const ShardEpoch held = take(under_test.store);
   must(under_test.store.commit(batch_of({held}, {put("T", "a", "old")})));
@@ -70,7 +70,7 @@ TEMPLATE_TEST_CASE("store: a later commit takes the place of an earlier one", "[
   CHECK(found.version == Version{2});
 }
 
-TEMPLATE_TEST_CASE("store: an erased entity is gone from whatever reads", "[storage]", Memory, Sqlite) {
+TEMPLATE_TEST_CASE("store: an erased entity is gone from whatever reads", "[storage]", Memory, Sqlite, Postgres) {
   TestType under_test;
   const ShardEpoch held = take(under_test.store);
   must(under_test.store.commit(batch_of({held}, {put("T", "a", "1"), put("T", "b", "2")})));
@@ -82,8 +82,8 @@ TEMPLATE_TEST_CASE("store: an erased entity is gone from whatever reads", "[stor
   CHECK(must(under_test.store.count_by_schema()).front().entities == 1);
 }
 
-TEMPLATE_TEST_CASE("store: versions of a shard's new entities go on from its erased ones", "[storage]", Memory,
-                   Sqlite) {
+TEMPLATE_TEST_CASE("store: versions of a shard's new entities go on from its erased ones", "[storage]", Memory, Sqlite,
+                   Postgres) {
   TestType under_test;
   const ShardEpoch held = take(under_test.store, ShardId{1});
   const ShardEpoch other = take(under_test.store, ShardId{2});
@@ -103,7 +103,7 @@ TEMPLATE_TEST_CASE("store: versions of a shard's new entities go on from its era
 }
 
 TEMPLATE_TEST_CASE("store: an operation that finds another version than it states fails the whole batch", "[storage]",
-                   Memory, Sqlite) {
+                   Memory, Sqlite, Postgres) {
   TestType under_test;
   const ShardEpoch held = take(under_test.store);
   must(under_test.store.commit(batch_of({held}, {replacing(Version{0}, put("T", "a", "1"))})));
@@ -129,7 +129,7 @@ TEMPLATE_TEST_CASE("store: an operation that finds another version than it state
   must(under_test.store.commit(batch_of({held}, {replacing(Version{0}, erasure("T", "none"))})));
 }
 
-TEMPLATE_TEST_CASE("store: a change of whatever is there needs no version", "[storage]", Memory, Sqlite) {
+TEMPLATE_TEST_CASE("store: a change of whatever is there needs no version", "[storage]", Memory, Sqlite, Postgres) {
   TestType under_test;
   const ShardEpoch held = take(under_test.store);
   must(under_test.store.commit(batch_of({held}, {put("T", "a", "1"), erasure("T", "b")})));
@@ -139,7 +139,7 @@ TEMPLATE_TEST_CASE("store: a change of whatever is there needs no version", "[st
   CHECK(contents(under_test.store).empty());
 }
 
-TEMPLATE_TEST_CASE("store: taking granted shards raises their epochs by one", "[storage]", Memory, Sqlite) {
+TEMPLATE_TEST_CASE("store: taking granted shards raises their epochs by one", "[storage]", Memory, Sqlite, Postgres) {
   TestType under_test;
   grant(under_test.store, ShardId{5}, NodeId{1});
   grant(under_test.store, ShardId{1}, NodeId{1});
@@ -160,8 +160,8 @@ TEMPLATE_TEST_CASE("store: taking granted shards raises their epochs by one", "[
   CHECK(rows[1].map_version == MapVersion{1});
 }
 
-TEMPLATE_TEST_CASE("store: nobody takes a shard that was not granted to this very process", "[storage]", Memory,
-                   Sqlite) {
+TEMPLATE_TEST_CASE("store: nobody takes a shard that was not granted to this very process", "[storage]", Memory, Sqlite,
+                   Postgres) {
   TestType under_test;
   const std::vector<ShardId> shards{ShardId{0}, ShardId{1}};
   const auto refused = [&](NodeId node, Incarnation incarnation) {
@@ -178,7 +178,7 @@ TEMPLATE_TEST_CASE("store: nobody takes a shard that was not granted to this ver
 }
 
 TEMPLATE_TEST_CASE("store: a grant ends the former owner's writes before anybody has taken the shard", "[storage]",
-                   Memory, Sqlite) {
+                   Memory, Sqlite, Postgres) {
   TestType under_test;
   const ShardEpoch held = take(under_test.store, ShardId{0}, NodeId{1});
   grant(under_test.store, ShardId{0}, NodeId{2});
@@ -190,7 +190,7 @@ TEMPLATE_TEST_CASE("store: a grant ends the former owner's writes before anybody
 }
 
 TEMPLATE_TEST_CASE("store: grants are refused under an older term, and over a holder that they do not name",
-                   "[storage]", Memory, Sqlite) {
+                   "[storage]", Memory, Sqlite, Postgres) {
   TestType under_test;
   const auto grants = [](Term term, Incarnation former, Incarnation to) {
     return Grants{.term = term,
@@ -212,7 +212,7 @@ TEMPLATE_TEST_CASE("store: grants are refused under an older term, and over a ho
 }
 
 TEMPLATE_TEST_CASE("granter: writes what a map changes, and a new leader goes on from what is written", "[storage]",
-                   Memory, Sqlite) {
+                   Memory, Sqlite, Postgres) {
   TestType under_test;
   Store& store = under_test.store;
   epic::kernel::ShardMap map{.version = MapVersion{1},
@@ -246,7 +246,8 @@ TEMPLATE_TEST_CASE("granter: writes what a map changes, and a new leader goes on
   CHECK(error_of(granter.write(store, map)).code == StoreErrorCode::not_granted);  // the former leader
 }
 
-TEMPLATE_TEST_CASE("granter: a program that has the store to itself takes every shard", "[storage]", Memory, Sqlite) {
+TEMPLATE_TEST_CASE("granter: a program that has the store to itself takes every shard", "[storage]", Memory, Sqlite,
+                   Postgres) {
   TestType under_test;
   take(under_test.store, ShardId{2}, NodeId{1});
   const auto epochs = must(take_all(under_test.store, Incarnation{50}));
@@ -259,7 +260,7 @@ TEMPLATE_TEST_CASE("granter: a program that has the store to itself takes every 
 }
 
 TEMPLATE_TEST_CASE("store: a former owner writes nothing, not even to the shards that it still owns", "[storage]",
-                   Memory, Sqlite) {
+                   Memory, Sqlite, Postgres) {
   TestType under_test;
   const ShardEpoch kept = take(under_test.store, ShardId{0}, NodeId{1});
   const ShardEpoch lost = take(under_test.store, ShardId{1}, NodeId{1});
@@ -280,7 +281,7 @@ TEMPLATE_TEST_CASE("store: a former owner writes nothing, not even to the shards
         StoreErrorCode::lost_ownership);
 }
 
-TEMPLATE_TEST_CASE("store: an epoch that was never given out is no ownership", "[storage]", Memory, Sqlite) {
+TEMPLATE_TEST_CASE("store: an epoch that was never given out is no ownership", "[storage]", Memory, Sqlite, Postgres) {
   TestType under_test;
   const Batch invented = batch_of({{ShardId{0}, Epoch{1}}}, {put("T", "a", "1")});
   CHECK(error_of(under_test.store.commit(invented)).code == StoreErrorCode::lost_ownership);
@@ -289,7 +290,7 @@ TEMPLATE_TEST_CASE("store: an epoch that was never given out is no ownership", "
   CHECK(error_of(under_test.store.commit(from_the_future)).code == StoreErrorCode::lost_ownership);
 }
 
-TEMPLATE_TEST_CASE("store: a schema is kept as it was first written", "[storage]", Memory, Sqlite) {
+TEMPLATE_TEST_CASE("store: a schema is kept as it was first written", "[storage]", Memory, Sqlite, Postgres) {
   TestType under_test;
   Batch batch = batch_of({}, {});
   batch.schemas = {{kSchema, "struct T { a :Int64 }"}};
@@ -302,7 +303,7 @@ TEMPLATE_TEST_CASE("store: a schema is kept as it was first written", "[storage]
   CHECK_FALSE(must(under_test.store.schema(SchemaId{2})).has_value());
 }
 
-TEMPLATE_TEST_CASE("store: listing goes by type and key, and can be narrowed", "[storage]", Memory, Sqlite) {
+TEMPLATE_TEST_CASE("store: listing goes by type and key, and can be narrowed", "[storage]", Memory, Sqlite, Postgres) {
   TestType under_test;
   const ShardEpoch held = take(under_test.store);
   must(
@@ -325,7 +326,7 @@ TEMPLATE_TEST_CASE("store: listing goes by type and key, and can be narrowed", "
   CHECK(contents(under_test.store, {.limit = 0}).empty());
 }
 
-TEMPLATE_TEST_CASE("store: a listing of many pages visits each snapshot once", "[storage]", Memory, Sqlite) {
+TEMPLATE_TEST_CASE("store: a listing of many pages visits each snapshot once", "[storage]", Memory, Sqlite, Postgres) {
   TestType under_test;
   const ShardEpoch held = take(under_test.store);
   std::vector<Operation> writes;
@@ -350,7 +351,8 @@ TEMPLATE_TEST_CASE("store: a listing of many pages visits each snapshot once", "
   CHECK(found == expected);
 }
 
-TEMPLATE_TEST_CASE("store: a visitor may stop, and may change the store meanwhile", "[storage]", Memory, Sqlite) {
+TEMPLATE_TEST_CASE("store: a visitor may stop, and may change the store meanwhile", "[storage]", Memory, Sqlite,
+                   Postgres) {
   TestType under_test;
   const ShardEpoch held = take(under_test.store);
   must(under_test.store.commit(batch_of({held}, {put("T", "a", "1"), put("T", "b", "1"), put("T", "c", "1")})));
@@ -368,7 +370,7 @@ TEMPLATE_TEST_CASE("store: a visitor may stop, and may change the store meanwhil
   CHECK(contents(under_test.store) == std::vector<std::string>{"T/a=2", "T/b=2", "T/c=1"});
 }
 
-TEMPLATE_TEST_CASE("store: counts entities and bytes by type", "[storage]", Memory, Sqlite) {
+TEMPLATE_TEST_CASE("store: counts entities and bytes by type", "[storage]", Memory, Sqlite, Postgres) {
   TestType under_test;
   const ShardEpoch held = take(under_test.store);
   must(under_test.store.commit(batch_of({held}, {put("B", "x", "12345"), put("A", "x", "123"), put("A", "y", "")})));
@@ -382,7 +384,7 @@ TEMPLATE_TEST_CASE("store: counts entities and bytes by type", "[storage]", Memo
   CHECK(counts[1].bytes == 5);
 }
 
-TEMPLATE_TEST_CASE("store: counts entities by type and schema", "[storage]", Memory, Sqlite) {
+TEMPLATE_TEST_CASE("store: counts entities by type and schema", "[storage]", Memory, Sqlite, Postgres) {
   TestType under_test;
   const ShardEpoch held = take(under_test.store);
   CHECK(must(under_test.store.count_by_schema()).empty());
@@ -401,7 +403,7 @@ TEMPLATE_TEST_CASE("store: counts entities by type and schema", "[storage]", Mem
   CHECK(counts[{"B", kSchema}] == 1);
 }
 
-TEMPLATE_TEST_CASE("store: housekeeping changes nothing that can be read", "[storage]", Memory, Sqlite) {
+TEMPLATE_TEST_CASE("store: housekeeping changes nothing that can be read", "[storage]", Memory, Sqlite, Postgres) {
   TestType under_test;
   const ShardEpoch held = take(under_test.store);
   for (int i = 0; i < 20; ++i) {
@@ -413,7 +415,7 @@ TEMPLATE_TEST_CASE("store: housekeeping changes nothing that can be read", "[sto
 }
 
 TEMPLATE_TEST_CASE("store: a reader that holds a moment sees nothing of what is written after it", "[storage]", Memory,
-                   Sqlite) {
+                   Sqlite, Postgres) {
   TestType under_test;
   const ShardEpoch held = take(under_test.store);
   must(under_test.store.commit(batch_of({held}, {put("T", "a", "1"), put("T", "b", "1")})));

@@ -46,7 +46,8 @@ using Numbers = std::vector<std::uint64_t>;
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("store: a message is read back whole, and is gone when it has ended", "[storage]", Memory, Sqlite) {
+TEMPLATE_TEST_CASE("store: a message is read back whole, and is gone when it has ended", "[storage]", Memory, Sqlite,
+                   Postgres) {
   TestType under_test;
   Store& store = under_test.store;
   const std::vector<ShardEpoch> held{take(store, kSender), take(store, kReceiver)};
@@ -89,7 +90,7 @@ TEMPLATE_TEST_CASE("store: a message is read back whole, and is gone when it has
 }
 
 TEMPLATE_TEST_CASE("store: a begun message is still to be found by its receiver's shard, a dead letter is only listed",
-                   "[storage]", Memory, Sqlite) {
+                   "[storage]", Memory, Sqlite, Postgres) {
   TestType under_test;
   Store& store = under_test.store;
   const std::vector<ShardEpoch> held{take(store, kSender), take(store, kReceiver)};
@@ -125,7 +126,7 @@ TEMPLATE_TEST_CASE("store: a begun message is still to be found by its receiver'
 }
 
 TEMPLATE_TEST_CASE("store: an operation on mail that does not find its row fails the whole batch", "[storage]", Memory,
-                   Sqlite) {
+                   Sqlite, Postgres) {
   TestType under_test;
   Store& store = under_test.store;
   const std::vector<ShardEpoch> held{take(store, kSender), take(store, kReceiver), take(store, ShardId{2})};
@@ -150,7 +151,7 @@ TEMPLATE_TEST_CASE("store: an operation on mail that does not find its row fails
 }
 
 TEMPLATE_TEST_CASE("store: operations on one message in one batch take effect one after the other", "[storage]", Memory,
-                   Sqlite) {
+                   Sqlite, Postgres) {
   TestType under_test;
   Store& store = under_test.store;
   const std::vector<ShardEpoch> held{take(store, kSender), take(store, kReceiver)};
@@ -169,7 +170,7 @@ TEMPLATE_TEST_CASE("store: operations on one message in one batch take effect on
 }
 
 TEMPLATE_TEST_CASE("store: messages come in the order of their commits, whichever shard sent them", "[storage]", Memory,
-                   Sqlite) {
+                   Sqlite, Postgres) {
   TestType under_test;
   Store& store = under_test.store;
   const std::vector<ShardEpoch> held{take(store, kSender), take(store, kReceiver), take(store, ShardId{5})};
@@ -193,7 +194,7 @@ TEMPLATE_TEST_CASE("store: messages come in the order of their commits, whicheve
 }
 
 TEMPLATE_TEST_CASE("store: a page of mail is limited by rows and by bytes, and the last one is known", "[storage]",
-                   Memory, Sqlite) {
+                   Memory, Sqlite, Postgres) {
   TestType under_test;
   Store& store = under_test.store;
   const std::vector<ShardEpoch> held{take(store, kSender), take(store, kReceiver)};
@@ -239,7 +240,7 @@ TEMPLATE_TEST_CASE("store: a page of mail is limited by rows and by bytes, and t
 }
 
 TEMPLATE_TEST_CASE("store: dead letters take no part of a page, and messages are counted by status", "[storage]",
-                   Memory, Sqlite) {
+                   Memory, Sqlite, Postgres) {
   TestType under_test;
   Store& store = under_test.store;
   CHECK(must(store.count_mail()).waiting == 0);
@@ -267,7 +268,7 @@ TEMPLATE_TEST_CASE("store: dead letters take no part of a page, and messages are
 }
 
 TEMPLATE_TEST_CASE("store: a listing of mail can be narrowed, and its visitor may stop and change the store",
-                   "[storage]", Memory, Sqlite) {
+                   "[storage]", Memory, Sqlite, Postgres) {
   TestType under_test;
   Store& store = under_test.store;
   const std::vector<ShardEpoch> held{take(store, kSender), take(store, kReceiver)};
@@ -297,7 +298,7 @@ TEMPLATE_TEST_CASE("store: a listing of mail can be narrowed, and its visitor ma
 }
 
 TEMPLATE_TEST_CASE("store: the owner of the sender's shard alone adds mail, that of the receiver's alone changes it",
-                   "[storage]", Memory, Sqlite) {
+                   "[storage]", Memory, Sqlite, Postgres) {
   TestType under_test;
   Store& store = under_test.store;
   const ShardEpoch sender = take(store, kSender, NodeId{1});
@@ -317,7 +318,8 @@ TEMPLATE_TEST_CASE("store: the owner of the sender's shard alone adds mail, that
   CHECK(mail_numbers(store, {.status = MailStatus::waiting}) == Numbers{2});
 }
 
-TEMPLATE_TEST_CASE("store: a reader that holds a moment sees the mail of that moment", "[storage]", Memory, Sqlite) {
+TEMPLATE_TEST_CASE("store: a reader that holds a moment sees the mail of that moment", "[storage]", Memory, Sqlite,
+                   Postgres) {
   TestType under_test;
   Store& store = under_test.store;
   const std::vector<ShardEpoch> held{take(store, kSender), take(store, kReceiver)};

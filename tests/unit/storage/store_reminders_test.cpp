@@ -18,7 +18,7 @@ using Texts = std::vector<std::string>;
 }  // namespace
 
 TEMPLATE_TEST_CASE("store: a reminder is read back whole, and is gone when it is forgotten", "[storage]", Memory,
-                   Sqlite) {
+                   Sqlite, Postgres) {
   TestType under_test;
   Store& store = under_test.store;
   const ShardEpoch held = take(store, kReminderShard);
@@ -48,7 +48,7 @@ TEMPLATE_TEST_CASE("store: a reminder is read back whole, and is gone when it is
 }
 
 TEMPLATE_TEST_CASE("store: reminders of a shard are read in the order in which they are due, from any place on",
-                   "[storage]", Memory, Sqlite) {
+                   "[storage]", Memory, Sqlite, Postgres) {
   TestType under_test;
   Store& store = under_test.store;
   const std::vector<ShardEpoch> held{take(store, kReminderShard), take(store, ShardId{1})};
@@ -65,7 +65,7 @@ TEMPLATE_TEST_CASE("store: reminders of a shard are read in the order in which t
 }
 
 TEMPLATE_TEST_CASE("store: the names of an entity's reminders are its own, and no more than are asked for", "[storage]",
-                   Memory, Sqlite) {
+                   Memory, Sqlite, Postgres) {
   TestType under_test;
   Store& store = under_test.store;
   const ShardEpoch held = take(store, kReminderShard);
@@ -79,7 +79,7 @@ TEMPLATE_TEST_CASE("store: the names of an entity's reminders are its own, and n
 }
 
 TEMPLATE_TEST_CASE("store: a page of reminders ends with the rows or the bytes that it may have", "[storage]", Memory,
-                   Sqlite) {
+                   Sqlite, Postgres) {
   TestType under_test;
   Store& store = under_test.store;
   const ShardEpoch held = take(store, kReminderShard);
@@ -105,7 +105,7 @@ TEMPLATE_TEST_CASE("store: a page of reminders ends with the rows or the bytes t
 }
 
 TEMPLATE_TEST_CASE("store: setting an equal reminder again leaves it as it is, any other takes its place", "[storage]",
-                   Memory, Sqlite) {
+                   Memory, Sqlite, Postgres) {
   TestType under_test;
   Store& store = under_test.store;
   const ShardEpoch held = take(store, kReminderShard);
@@ -150,7 +150,7 @@ TEMPLATE_TEST_CASE("store: setting an equal reminder again leaves it as it is, a
 }
 
 TEMPLATE_TEST_CASE("store: a reminder is advanced only from the due time that is stored, otherwise the batch fails",
-                   "[storage]", Memory, Sqlite) {
+                   "[storage]", Memory, Sqlite, Postgres) {
   TestType under_test;
   Store& store = under_test.store;
   const ShardEpoch held = take(store, kReminderShard);
@@ -181,7 +181,8 @@ TEMPLATE_TEST_CASE("store: a reminder is advanced only from the due time that is
   CHECK(reminders(store).empty());
 }
 
-TEMPLATE_TEST_CASE("store: changes of one reminder in one batch follow each other", "[storage]", Memory, Sqlite) {
+TEMPLATE_TEST_CASE("store: changes of one reminder in one batch follow each other", "[storage]", Memory, Sqlite,
+                   Postgres) {
   TestType under_test;
   Store& store = under_test.store;
   const ShardEpoch held = take(store, kReminderShard);
@@ -194,7 +195,7 @@ TEMPLATE_TEST_CASE("store: changes of one reminder in one batch follow each othe
 }
 
 TEMPLATE_TEST_CASE("store: all reminders of an entity can be forgotten at once, and no other's", "[storage]", Memory,
-                   Sqlite) {
+                   Sqlite, Postgres) {
   TestType under_test;
   Store& store = under_test.store;
   const ShardEpoch held = take(store, kReminderShard);
@@ -209,7 +210,8 @@ TEMPLATE_TEST_CASE("store: all reminders of an entity can be forgotten at once, 
   CHECK(reminders(store)[3].name.type == "U");
 }
 
-TEMPLATE_TEST_CASE("store: only the owner of an entity's shard changes its reminders", "[storage]", Memory, Sqlite) {
+TEMPLATE_TEST_CASE("store: only the owner of an entity's shard changes its reminders", "[storage]", Memory, Sqlite,
+                   Postgres) {
   TestType under_test;
   Store& store = under_test.store;
   const ShardEpoch former = take(store, kReminderShard, NodeId{1});
@@ -222,7 +224,7 @@ TEMPLATE_TEST_CASE("store: only the owner of an entity's shard changes its remin
 }
 
 TEMPLATE_TEST_CASE("store: a listing of reminders can be narrowed, and its visitor may stop and change the store",
-                   "[storage]", Memory, Sqlite) {
+                   "[storage]", Memory, Sqlite, Postgres) {
   TestType under_test;
   Store& store = under_test.store;
   const ShardEpoch held = take(store, kReminderShard);
@@ -253,8 +255,8 @@ TEMPLATE_TEST_CASE("store: a listing of reminders can be narrowed, and its visit
   CHECK(reminders(store, {.type = "T", .key = "a"}).size() == 10);
 }
 
-TEMPLATE_TEST_CASE("store: a reader that holds a moment sees the reminders of that moment", "[storage]", Memory,
-                   Sqlite) {
+TEMPLATE_TEST_CASE("store: a reader that holds a moment sees the reminders of that moment", "[storage]", Memory, Sqlite,
+                   Postgres) {
   TestType under_test;
   Store& store = under_test.store;
   const ShardEpoch held = take(store, kReminderShard);

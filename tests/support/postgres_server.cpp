@@ -1,0 +1,152 @@
+#include "support/postgres_server.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <libpq-fe.h>
+#include <poll.h>
+#include <pwd.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <stdexcept>
+#include <utility>
+
+namespace epic::test {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kPrograms = "/usr/lib/postgresql/15/bin";
+constexpr int kLooksMax = 3'000;
+constexpr int kLookEveryMs = 10;
+
+/// The user that the server runs as; null: the one who runs this.
+const passwd* server_user() {
+  if (::geteuid() != 0) return nullptr;
+  const passwd* const user = ::getpwnam("postgres");
+  if (user == nullptr) throw std::runtime_error("a PostgreSQL server does not run as root, and there is no 'postgres'");
+  return user;
+}
+
+std::string text_of_file(const fs::path& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+struct FinishConnection {
+  void operator()(PGconn* raw) const { PQfinish(raw); }
+};
+struct ClearResult {
+  void operator()(PGresult* raw) const { PQclear(raw); }
+};
+
+}  // namespace
+
+PostgresServer::PostgresServer() {
+  if (!fs::exists(kPrograms / "initdb"))
+    throw std::runtime_error("there is no " + (kPrograms / "initdb").string() + ": apt-get install postgresql-15");
+  const fs::path data = directory_.path() / "data";
+  fs::create_directory(data);
+  if (const passwd* const user = server_user())
+    for (const fs::path& path : {data, directory_.path()})
+      if (::chown(path.c_str(), user->pw_uid, user->pw_gid) != 0)
+        throw std::runtime_error("cannot give away " + path.string());
+  const int end = run({kPrograms / "initdb", "--no-sync", "--no-instructions", "-A", "trust", "-U", "postgres",
+                       "--locale=C", "-E", "UTF8", "-D", data});
+  if (end != 0)
+    throw std::runtime_error(
+        fmt::format("initdb ended with {}: {}", end, text_of_file(directory_.path() / "initdb.log")));
+  start();
+}
+
+PostgresServer::~PostgresServer() { stop(End::crash); }
+
+PostgresServer& PostgresServer::shared() {
+  static PostgresServer server;
+  return server;
+}
+
+pid_t PostgresServer::spawn(const std::vector<std::string>& arguments) const {
+  const passwd* const user = server_user();
+  const pid_t parent = ::getpid();
+  const std::string log = directory_.path() / (fs::path(arguments.front()).filename().string() + ".log");
+  std::vector<char*> raw;
+  for (const std::string& argument : arguments) raw.push_back(const_cast<char*>(argument.c_str()));
+  raw.push_back(nullptr);
+  const pid_t process = ::fork();
+  if (process < 0) throw std::runtime_error("cannot fork a process for " + arguments.front());
+  if (process > 0) return process;
+  const int output = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
+  ::dup2(output, STDOUT_FILENO);
+  ::dup2(output, STDERR_FILENO);
+  if (user != nullptr && (::setgid(user->pw_gid) != 0 || ::setuid(user->pw_uid) != 0)) ::_exit(126);
+  // After the change of users, which would forget it. Its own children end with it.
+  ::prctl(PR_SET_PDEATHSIG, SIGQUIT);
+  if (::getppid() != parent || ::chdir("/") != 0) ::_exit(126);
+  ::execv(raw.front(), raw.data());
+  ::_exit(127);
+}
+
+int PostgresServer::run(const std::vector<std::string>& arguments) const {
+  const pid_t process = spawn(arguments);
+  int status = 0;
+  while (::waitpid(process, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+void PostgresServer::start() {
+  const fs::path data = directory_.path() / "data";
+  process_ =
+      spawn({kPrograms / "postgres", "-D", data, "-c", "listen_addresses=", "-c",
+             "unix_socket_directories=" + directory_.path().string(), "-c", "fsync=off", "-c", "shared_buffers=16MB",
+             "-c", "max_connections=40", "-c", "autovacuum=off", "-c", "logging_collector=off"});
+  for (int look = 0; look < kLooksMax; ++look) {
+    if (PQping(url_of("postgres").c_str()) == PQPING_OK) return;
+    if (::waitpid(process_, nullptr, WNOHANG) == process_) {
+      process_ = -1;
+      break;
+    }
+    ::poll(nullptr, 0, kLookEveryMs);
+  }
+  throw std::runtime_error("the PostgreSQL server does not come up: " +
+                           text_of_file(directory_.path() / "postgres.log"));
+}
+
+void PostgresServer::stop(End how) {
+  const pid_t process = std::exchange(process_, -1);
+  if (process < 0) return;
+  ::kill(process, how == End::fast ? SIGINT : SIGQUIT);
+  while (::waitpid(process, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
+std::string PostgresServer::url_of(const std::string& database) const {
+  return fmt::format("postgresql://postgres@/{}?host={}", database, directory_.path().string());
+}
+
+std::string PostgresServer::make_database() {
+  const std::string name = fmt::format("test_{}", ++databases_);
+  run_sql(url_of("postgres"), "CREATE DATABASE " + name);
+  return url_of(name);
+}
+
+std::string PostgresServer::run_sql(const std::string& url, const std::string& sql) {
+  const std::unique_ptr<PGconn, FinishConnection> connection(PQconnectdb(url.c_str()));
+  if (PQstatus(connection.get()) != CONNECTION_OK)
+    throw std::runtime_error(fmt::format("cannot connect to {}: {}", url, PQerrorMessage(connection.get())));
+  const std::unique_ptr<PGresult, ClearResult> result(PQexec(connection.get(), sql.c_str()));
+  const ExecStatusType status = PQresultStatus(result.get());
+  if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+    throw std::runtime_error(fmt::format("'{}' fails: {}", sql, PQresultErrorMessage(result.get())));
+  return PQntuples(result.get()) > 0 ? PQgetvalue(result.get(), 0, 0) : "";
+}
+
+}  // namespace epic::test

@@ -1,0 +1,310 @@
+// A store in PostgreSQL: what breaks between it and the server, and what is found of that afterwards.
+
+#include <poll.h>
+
+#include <array>
+#include <thread>
+
+#include "storage/open_store.hpp"
+#include "storage/postgres_connection.hpp"
+#include "storage/postgres_mail_places.hpp"
+#include "support/mail_fixtures.hpp"
+
+using namespace epic::storage;
+using namespace epic::storage::test;
+using epic::kernel::ShardId;
+using epic::kernel::Version;
+using epic::test::PostgresServer;
+
+namespace {
+
+constexpr PgStatement kPgBegin{"", "BEGIN"};
+constexpr PgStatement kPgEnd{"", "COMMIT"};
+constexpr PgStatement kLockShard{"", "SELECT 1 FROM epic.shards WHERE shard = 0 FOR UPDATE"};
+// Whose checksum is wrong: it is named in a page as damaged, which is enough to see it.
+constexpr PgStatement kSendMail{
+    "",
+    "INSERT INTO epic.mail(from_shard, epoch, number, to_shard, status, schema, sent_at, checksum, status_checksum, "
+    "sender, receiver_type, receiver_key, method, why, arguments) VALUES(5, 1, 1, 1, 0, 0, 0, 0, 0, '', 'T', 'a', '', "
+    "'', '')"};
+
+/// A database, and the session of a store that is open in it.
+struct PgPlace {
+  PostgresServer& server = PostgresServer::shared();
+  std::string url = server.make_database();
+
+  /// Fails the test unless the query gives `wanted` within 30 s.
+  void wait_until(const std::string& query, const std::string& wanted) {
+    std::string found;
+    for (int look = 0; look < 3'000; ++look) {
+      found = server.run_sql(url, query);
+      if (found == wanted) return;
+      ::poll(nullptr, 0, 10);
+    }
+    FAIL("'" << query << "' gives '" << found << "' instead of '" << wanted << "'");
+  }
+  void wait_until_store_waits_for(const std::string& event) {
+    wait_until(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'epic' "
+        "AND wait_event = '" +
+            event + "'",
+        "1");
+  }
+  void break_connections() {
+    server.run_sql(url,
+                   "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() "
+                   "AND application_name = 'epic'");
+    wait_until("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'epic'",
+               "0");
+  }
+};
+
+PgConnection other_session(const std::string& url) {
+  auto connection = PgConnection::open(url, PgAccess::write);
+  if (!connection) FAIL(connection.error().message);
+  return *std::move(connection);
+}
+
+void must_run(PgConnection& connection, const PgStatement& statement) {
+  if (const auto done = connection.run(statement); !done) FAIL(done.error().message);
+}
+
+std::string keys_in(const MailPage& page) {
+  std::string text;
+  for (const auto& row : page.rows) text += std::to_string(row.mail.id.number) + ' ';
+  return text + std::string(page.damaged.size(), 'x');
+}
+
+}  // namespace
+
+TEST_CASE("postgres: is made once, by the first of several, and found by all", "[storage][threads]") {
+  const std::string url = PostgresServer::shared().make_database();
+  CHECK(error_of(PostgresStore::open(url, {.mode = OpenMode::existing})).code == StoreErrorCode::not_found);
+  CHECK(error_of(PostgresStore::open(url, {.mode = OpenMode::read_only})).code == StoreErrorCode::not_found);
+  CHECK_FALSE(is_made(locate_store(url, {})));
+
+  std::array<std::expected<std::unique_ptr<PostgresStore>, StoreError>, 4> opened;
+  {
+    std::array<std::thread, 4> threads;
+    for (std::size_t i = 0; i < threads.size(); ++i)
+      threads[i] = std::thread([&, i] { opened[i] = PostgresStore::open(url, creating_postgres()); });
+    for (std::thread& thread : threads) thread.join();
+  }
+  for (auto& one : opened) CHECK(must(std::move(one))->identity().placement.shard_count() == kShardCount);
+  CHECK(is_made(locate_store(url, {})));
+  CHECK(error_of(PostgresStore::open(url, {.mode = OpenMode::existing, .shard_count = 9})).code ==
+        StoreErrorCode::incompatible);
+  PostgresServer::shared().run_sql(url, "UPDATE epic.store SET format = 77, needs_epic = '9.8.7'");
+  const StoreError newer = error_of(PostgresStore::open(url, {.mode = OpenMode::read_only}));
+  CHECK(newer.code == StoreErrorCode::incompatible);
+  CHECK_THAT(newer.message, Catch::Contains("format 77") && Catch::Contains("epic 9.8.7 or newer"));
+}
+
+TEST_CASE("postgres: a database that is missing, and a server that is, are told apart", "[storage]") {
+  const std::string url = PostgresServer::shared().make_database();
+  const StoreError missing = error_of(PostgresStore::open(
+      url.substr(0, url.find('?')) + "_none" + url.substr(url.find('?')), {.mode = OpenMode::read_only}));
+  CHECK(missing.code == StoreErrorCode::not_found);
+  CHECK_THAT(missing.message, Catch::Contains("createdb"));
+  const StoreError gone =
+      error_of(PostgresStore::open("postgresql:///arena?host=/nowhere", {.mode = OpenMode::read_only}));
+  CHECK(gone.code == StoreErrorCode::busy);
+  CHECK_THAT(gone.message, Catch::Contains("Check that the database server runs"));
+}
+
+TEST_CASE("postgres: a commit whose connection breaks before the server has it is written when it is tried again",
+          "[storage][threads]") {
+  PgPlace place;
+  const auto store = open_postgres(place.url);
+  const ShardEpoch held = take(*store);
+  const Batch batch = batch_of({held}, {replacing(Version{0}, put("T", "a", "1"))});
+  PgConnection other = other_session(place.url);
+  must_run(other, kPgBegin);
+  must_run(other, kLockShard);
+  std::expected<void, StoreError> written;
+  std::thread writer([&] { written = store->commit(batch); });
+  place.wait_until_store_waits_for("transactionid");
+  place.server.run_sql(place.url,
+                       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND "
+                       "wait_event = 'transactionid'");
+  writer.join();
+  CHECK(error_of(written).code == StoreErrorCode::unsure);
+  must_run(other, kPgEnd);
+
+  int asked = 0;
+  must(store->write_next([&]() -> const Batch& {
+    ++asked;
+    return batch;
+  }));
+  CHECK(asked == 1);
+  CHECK(contents(*store) == std::vector<std::string>{"T/a=1"});
+}
+
+TEST_CASE("postgres: a commit whose connection breaks after the server has it is found, and not written twice",
+          "[storage][threads]") {
+  PgPlace place;
+  const auto store = open_postgres(place.url);
+  const ShardEpoch held = take(*store);
+  const Batch batch = batch_of({held}, {replacing(Version{0}, put("T", "a", "1"))});
+  // Waiting for a standby that there is none of, the server has committed, and does not say so.
+  place.server.run_sql(place.url, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+  place.server.run_sql(place.url, "SELECT pg_reload_conf()");
+  place.wait_until("SHOW synchronous_standby_names", "nobody");
+  std::expected<void, StoreError> written;
+  std::thread writer([&] { written = store->commit(batch); });
+  place.wait_until_store_waits_for("SyncRep");
+  place.server.run_sql(place.url, "ALTER SYSTEM RESET synchronous_standby_names");
+  place.break_connections();
+  writer.join();
+  place.server.run_sql(place.url, "SELECT pg_reload_conf()");
+  place.wait_until("SHOW synchronous_standby_names", "");
+  CHECK(error_of(written).code == StoreErrorCode::unsure);
+
+  must(store->write_next([&]() -> const Batch& {
+    FAIL_CHECK("the batch is asked for again");
+    return batch;
+  }));
+  must(store->commit(batch_of({held}, {replacing(Version{1}, put("T", "a", "2"))})));
+  CHECK(contents(*store) == std::vector<std::string>{"T/a=2"});
+}
+
+TEST_CASE("postgres: a session whose link was moved on writes nothing more", "[storage]") {
+  PgPlace place;
+  const auto store = open_postgres(place.url);
+  const ShardEpoch held = take(*store);
+  place.server.run_sql(place.url, "UPDATE epic.writers SET link = link + 1");
+  CHECK(error_of(store->commit(batch_of({held}, {put("T", "a", "1")}))).code == StoreErrorCode::lost_ownership);
+  CHECK(contents(*store).empty());
+}
+
+TEST_CASE("postgres: a database that has lost confirmed commits is marked, and written only when that is accepted",
+          "[storage]") {
+  PgPlace place;
+  const auto store = open_postgres(place.url);
+  const ShardEpoch held = take(*store);
+  must(store->commit(batch_of({held}, {put("T", "a", "1")})));
+  const std::string change =
+      GENERATE(as<std::string>{}, "UPDATE epic.writers SET number = number - 1", "DELETE FROM epic.writers");
+  place.server.run_sql(place.url, change);
+  place.break_connections();
+  // The first is told that its connection is gone, and cannot know what became of it.
+  const Batch batch = batch_of({held}, {put("T", "a", "2", ShardId{0}, Version{2})});
+  const StoreError broken = error_of(store->commit(batch));
+  CHECK(broken.code == StoreErrorCode::unsure);
+  const StoreError lost = error_of(store->commit(batch));
+  CHECK(lost.code == StoreErrorCode::marked);
+  CHECK_THAT(lost.message, Catch::Contains("confirmed"));
+  CHECK(error_of(store->commit(batch)).code == StoreErrorCode::marked);
+  CHECK(error_of(PostgresStore::open(place.url, creating_postgres())).code == StoreErrorCode::marked);
+  CHECK(contents(*must(PostgresStore::open(place.url, {.mode = OpenMode::read_only}))).size() == 1);
+
+  const StoreAddress address = locate_store(place.url, {});
+  CHECK(find_mark(address).has_value());
+  must(lift_mark(address));
+  CHECK_FALSE(find_mark(address).has_value());
+  CHECK(contents(*open_postgres(place.url)) == std::vector<std::string>{"T/a=1"});
+}
+
+TEST_CASE("postgres: goes on when the server is back", "[storage]") {
+  PostgresServer server;
+  const std::string url = server.make_database();
+  const auto store = open_postgres(url);
+  const ShardEpoch held = take(*store);
+  must(store->commit(batch_of({held}, {put("T", "a", "1")})));
+  server.stop(GENERATE(PostgresServer::End::fast, PostgresServer::End::crash));
+
+  CHECK(error_of(store->load("T", "a")).code == StoreErrorCode::busy);
+  const Batch batch = batch_of({held}, {replacing(Version{1}, put("T", "a", "2"))});
+  const StoreError gone = error_of(store->commit(batch));
+  CHECK(may_be_retried(gone.code));
+  CHECK(error_of(store->commit(batch)).code == StoreErrorCode::busy);
+  server.start();
+  must(store->commit(batch));
+  CHECK(contents(*store) == std::vector<std::string>{"T/a=2"});
+}
+
+TEST_CASE("postgres: a read-only database is named, and written when it is none any more", "[storage]") {
+  PgPlace place;
+  const auto store = open_postgres(place.url);
+  const ShardEpoch held = take(*store);
+  const Batch batch = batch_of({held}, {put("T", "a", "1")});
+  const std::string set = "ALTER DATABASE " + place.server.run_sql(place.url, "SELECT current_database()") +
+                          " SET default_transaction_read_only = ";
+  place.server.run_sql(place.url, set + "on");
+  place.break_connections();
+  static_cast<void>(store->load("T", "a"));  // connects anew
+  const StoreError refused = error_of(store->commit(batch));
+  CHECK(refused.code == StoreErrorCode::busy);
+  CHECK_THAT(refused.message, Catch::Contains("read-only") && Catch::Contains("Nothing was written"));
+  place.server.run_sql(place.url, "BEGIN READ WRITE; " + set + "off; COMMIT");
+  place.break_connections();
+  static_cast<void>(store->load("T", "a"));
+  must(store->commit(batch));
+}
+
+TEST_CASE("postgres: a row that was altered is never served, and the others are", "[storage]") {
+  PgPlace place;
+  const auto store = open_postgres(place.url);
+  must(store->commit(batch_of({take(*store)}, {put("T", "a", "1"), put("T", "b", "2")})));
+  const std::string change =
+      GENERATE(as<std::string>{}, "version = 9", "bytes = 'x'", "shard = 3", "saved_at = 1", "schema = 1");
+  place.server.run_sql(place.url, "UPDATE epic.snapshots SET " + change + " WHERE key = 'a'");
+  const StoreError damage = error_of(store->load("T", "a"));
+  CHECK(damage.code == StoreErrorCode::corrupt);
+  CHECK_THAT(damage.message, Catch::Contains("snapshot of T/a") && Catch::Contains("damaged"));
+  std::string found;
+  must(store->list(
+      {},
+      [&](const Snapshot& snapshot) {
+        found += snapshot.key;
+        return Visit::go_on;
+      },
+      [&](const DamagedRow& row) { found += row.key + '!'; }));
+  CHECK(found == "a!b");
+}
+
+TEST_CASE("postgres: a message that becomes visible after a later one is read, and none is read twice", "[storage]") {
+  PgPlace place;
+  const auto store = open_postgres(place.url);
+  const std::vector<ShardEpoch> held{take(*store, ShardId{0}), take(*store, ShardId{1})};
+  PgConnection slow = other_session(place.url);
+  must_run(slow, kPgBegin);
+  must_run(slow, kSendMail);
+  must(store->commit(batch_of(held, {sent(message(7))})));
+  MailPage page = must(store->mail_of(ShardId{1}, 0));
+  CHECK(keys_in(page) == "7 ");
+  must(store->commit(batch_of(held, {sent(message(8))})));
+  page = must(store->mail_of(ShardId{1}, page.last_place));
+  CHECK(keys_in(page) == "8 ");
+  page = must(store->mail_of(ShardId{1}, page.last_place));
+  CHECK(keys_in(page).empty());
+
+  must_run(slow, kPgEnd);
+  page = must(store->mail_of(ShardId{1}, page.last_place));
+  CHECK(keys_in(page) == "x");
+  page = must(store->mail_of(ShardId{1}, page.last_place));
+  CHECK(keys_in(page).empty());
+  CHECK(keys_in(must(store->mail_of(ShardId{1}, 0))) == "7 8 x");  // by the next owner
+}
+
+TEST_CASE("postgres mail places: what may still become visible is read again, and nothing else", "[storage]") {
+  PgMailPlaces places;
+  const ShardId shard{1};
+  CHECK(places.find(shard, 0).from == 0);
+  places.note(/*last_place=*/6, /*oldest_running=*/10, /*next_transaction=*/12);
+  CHECK(places.on_read(shard, {4, 6}, /*has_more=*/false) == 6);
+  CHECK(places.find(shard, 6).from == 0);
+  CHECK(places.find(shard, 6).known == std::set<std::int64_t>{4, 6});
+  places.note(9, 11, 15);  // one of then still runs
+  CHECK(places.on_read(shard, {9}, false) == 9);
+  CHECK(places.find(shard, 9).from == 0);
+  places.note(9, 12, 15);  // none of those that had begun when 6 was the last place
+  CHECK(places.on_read(shard, {}, false) == 9);
+  CHECK(places.find(shard, 9).from == 6);
+  CHECK(places.find(shard, 9).known == std::set<std::int64_t>{9});
+  places.note(20, 30, 30);  // nothing runs
+  CHECK(places.on_read(shard, {10, 11}, /*has_more=*/true) == 11);
+  CHECK(places.find(shard, 11).from == 11);
+  CHECK(places.find(shard, 0).from == 0);  // by the next owner
+  CHECK(places.find(ShardId{2}, 17).from == 17);
+}
