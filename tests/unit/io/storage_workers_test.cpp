@@ -3,6 +3,7 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <semaphore>
+#include <utility>
 
 #include "kernel/placement.hpp"
 #include "storage/memory_store.hpp"
@@ -30,14 +31,21 @@ class FaultyStore : public epic::storage::Store {
   std::expected<void, StoreError> write_next(const NextBatch& next) override {
     ++tries;
     if (before_turn) before_turn();
+    if (std::exchange(has_written_, false)) return {};
     if (faults_.empty()) return inner_.write_next(next);
-    static_cast<void>(next());
     const StoreErrorCode fault = faults_.front();
     faults_.erase(faults_.begin());
+    if (fault == StoreErrorCode::unsure) {  // it is written, which shows the next time
+      has_written_ = true;
+      static_cast<void>(inner_.write_next(next));
+    } else {
+      static_cast<void>(next());
+    }
     return std::unexpected(StoreError{fault, "told to fail"});
   }
   std::expected<std::optional<epic::storage::Snapshot>, StoreError> load(std::string_view type,
                                                                          std::string_view key) override {
+    if (busy_loads > 0 && busy_loads-- > 0) return std::unexpected(StoreError{StoreErrorCode::busy, "cannot be asked"});
     return inner_.load(type, key);
   }
   std::expected<std::optional<std::string>, StoreError> schema(SchemaId id) override { return inner_.schema(id); }
@@ -102,6 +110,7 @@ class FaultyStore : public epic::storage::Store {
   }
 
   std::atomic<int> tries{0};
+  std::atomic<int> busy_loads{0};         // that fail from now on
   std::atomic<bool> is_displaced{false};  // may be set at any time; the functions below only while nothing runs
   std::function<std::expected<void, StoreError>()> on_sync;
   std::function<void()> before_turn;
@@ -109,6 +118,7 @@ class FaultyStore : public epic::storage::Store {
  private:
   MemoryStore inner_{epic::kernel::ungrouped(4), &std::chrono::system_clock::now, MemoryStore::Granting::implied};
   std::vector<StoreErrorCode> faults_;
+  bool has_written_ = false;
 };
 
 struct StorageWorkersFixture {
@@ -194,6 +204,39 @@ TEST_CASE("storage workers: a full disk is told, and the same batch is tried aga
   f.wait_for<StorageWorkers::Loaded>();
   f.wait_for<StorageWorkers::Unblocked>();
   CHECK(f.wait_for<StorageWorkers::Committed>().number == CommitNumber{1});
+  CHECK(f.store->tries == 3);
+}
+
+TEST_CASE("storage workers: what cannot be read just now is read again, and nobody gets an error for it",
+          "[io][threads]") {
+  StorageWorkersFixture f;
+  f.take_all();
+  f.thread->commit(f.make_batch(1));
+  f.thread->flush();
+  f.wait_for<StorageWorkers::Committed>();
+  f.store->busy_loads = 3;
+  f.thread->load({3, 4}, "Counter", "a");
+  f.thread->flush();
+  CHECK(f.wait_for<StorageWorkers::Blocked>().reason == "cannot be asked");
+  const auto loaded = f.wait_for<StorageWorkers::Loaded>();
+  REQUIRE(loaded.result.has_value());
+  CHECK(loaded.result->version == Version{1});
+  f.wait_for<StorageWorkers::Unblocked>();
+}
+
+TEST_CASE(
+    "storage workers: a batch whose outcome was open and that turns out to be written is confirmed, and not given "
+    "again",
+    "[io][threads]") {
+  StorageWorkersFixture f({StoreErrorCode::unsure});
+  f.take_all();
+  f.thread->commit(f.make_batch(1));
+  f.thread->flush();
+  f.wait_for<StorageWorkers::Blocked>();
+  f.thread->commit(f.make_batch(2));  // must not be joined to the first one
+  f.thread->flush();
+  CHECK(f.wait_for<StorageWorkers::Committed>().number == CommitNumber{1});
+  CHECK(f.wait_for<StorageWorkers::Committed>().number == CommitNumber{2});
   CHECK(f.store->tries == 3);
 }
 
