@@ -21,6 +21,7 @@ namespace {
 constexpr PgStatement kPgBegin{"", "BEGIN"};
 constexpr PgStatement kPgEnd{"", "COMMIT"};
 constexpr PgStatement kLockShard{"", "SELECT 1 FROM epic.shards WHERE shard = 0 FOR UPDATE"};
+constexpr PgStatement kGrantAway{"", "UPDATE epic.shards SET node = 2, incarnation = 2000 WHERE shard = 0"};
 // Whose checksum is wrong: it is named in a page as damaged, which is enough to see it.
 constexpr PgStatement kSendMail{
     "",
@@ -166,6 +167,22 @@ TEST_CASE("postgres: a commit whose connection breaks after the server has it is
   }));
   must(store->commit(batch_of({held}, {replacing(Version{1}, put("T", "a", "2"))})));
   CHECK(contents(*store) == std::vector<std::string>{"T/a=2"});
+}
+
+TEST_CASE("postgres: a commit that waits while its shard is granted to another is refused", "[storage][threads]") {
+  PgPlace place;
+  const auto store = open_postgres(place.url);
+  const ShardEpoch held = take(*store);
+  PgConnection supervisor = other_session(place.url);
+  must_run(supervisor, kPgBegin);
+  must_run(supervisor, kGrantAway);
+  std::expected<void, StoreError> written;
+  std::thread writer([&] { written = store->commit(batch_of({held}, {put("T", "a", "1")})); });
+  place.wait_until_store_waits_for("transactionid");
+  must_run(supervisor, kPgEnd);
+  writer.join();
+  CHECK(error_of(written).code == StoreErrorCode::lost_ownership);
+  CHECK(contents(*store).empty());
 }
 
 TEST_CASE("postgres: a session whose link was moved on writes nothing more", "[storage]") {
