@@ -39,7 +39,9 @@ std::string describe_current() {
 }
 
 storage::StoreConfig store_config(const protocol::Configure& configure, kernel::PlacementGroups groups) {
-  return {.address = {.kind = configure.store_kind, .location = configure.store_path},
+  return {.address = {.kind = configure.store_kind,
+                      .location = configure.store_path,
+                      .directory = std::filesystem::path(configure.project_directory) / ".epic"},
           .shard_count = configure.shard_count,
           .groups = std::move(groups),
           .mode = storage::OpenMode::create};

@@ -41,9 +41,11 @@ std::string store_settings_text() {
 }
 
 StoreAddress locate_store(std::string_view setting, const std::filesystem::path& directory) {
-  if (setting.starts_with(kUrlBegins)) return StoreAddress::parse(setting);
-  return {.kind = std::string(setting),
-          .location = setting == kSqlite ? directory / "state.sqlite" : std::filesystem::path()};
+  StoreAddress address{.kind = std::string(setting)};
+  if (setting.starts_with(kUrlBegins)) address = StoreAddress::parse(setting);
+  if (setting == kSqlite) address.location = directory / "state.sqlite";
+  address.directory = directory;
+  return address;
 }
 
 bool StoreAddress::has_file() const { return kind == kSqlite && keeps_state(); }
@@ -92,8 +94,10 @@ std::expected<std::unique_ptr<Store>, StoreError> open_store(const StoreConfig& 
                              {.mode = config.mode, .shard_count = config.shard_count, .groups = config.groups});
   }
   if (config.address.kind == kPostgres) {
-    return PostgresStore::open(config.address.text(),
-                               {.mode = config.mode, .shard_count = config.shard_count, .groups = config.groups});
+    return PostgresStore::open(config.address.text(), {.mode = config.mode,
+                                                       .shard_count = config.shard_count,
+                                                       .groups = config.groups,
+                                                       .notes = config.address.directory});
   }
   if (config.address.kind == kMemory) {
     if (config.mode != OpenMode::create) {

@@ -46,7 +46,7 @@ constexpr std::array kPgReaderSettings{
     PgSetting{"jit", "off"},
 };
 constexpr PgStatement kPgSet{"", "SELECT set_config($1::text, $2::text, false)"};
-constexpr PgStatement kPgDurability{"", "SELECT current_setting('synchronous_commit'), current_setting('fsync')"};
+constexpr PgStatement kPgServer{"", "SELECT pg_is_in_recovery(), current_setting('synchronous_commit')"};
 
 StoreErrorCode pg_code_of(const PgFailure& failure) {
   const std::string_view state = failure.state;
@@ -191,10 +191,13 @@ std::expected<void, StoreError> PgConnection::set_up(PgAccess access) {
     for (const PgSetting& setting : kPgReaderSettings) add(setting);
   if (const auto done = run(calls); !done) return std::unexpected(error("set up the session", done.error()));
   if (access == PgAccess::read) return {};
-  const auto durability = run(kPgDurability);
-  if (!durability) return std::unexpected(error("set up the session", durability.error()));
+  const auto server = run(kPgServer);
+  if (!server) return std::unexpected(error("set up the session", server.error()));
+  // This session would go on when the standby takes over, and nobody would look at what is missing there.
+  if (server->boolean(0, 0))
+    return std::unexpected(error("write", {.state = "25006", .message = "the server is a standby"}));
   // The role or the database may have it switched off for others; a commit of epic is durable.
-  if (durability->text(0, 0) != "off" && durability->text(0, 0) != "local") return {};
+  if (server->text(0, 1) != "off" && server->text(0, 1) != "local") return {};
   PgCall durable{&kPgSet, PgParams().add("synchronous_commit").add("on")};
   if (const auto done = run({&durable, 1}); !done) return std::unexpected(error("set up the session", done.error()));
   return {};

@@ -73,6 +73,7 @@ struct PgFailure {
   std::string message = {};  // the server's, or libpq's
 
   [[nodiscard]] bool is_lost() const { return state.empty(); }
+  [[nodiscard]] bool is_lock_timeout() const { return state == "55P03"; }
   /// The condition of a statement does not hold.
   [[nodiscard]] bool is_refused() const { return state == "22012"; }
 };

@@ -24,16 +24,17 @@ constexpr std::int64_t kPgHashSeed = 0;
 constexpr PgStatement kIsThere{"",
                                "SELECT to_regclass('epic.store') IS NOT NULL, to_regnamespace('epic') IS NOT NULL, "
                                "pg_catalog.current_setting('server_version_num')::int4"};
-constexpr PgStatement kDescription{"", "SELECT format, needs_epic, hash, hash_seed, shard_count, mark FROM epic.store"};
+constexpr PgStatement kDescription{
+    "", "SELECT format, needs_epic, hash, hash_seed, shard_count, mark, history FROM epic.store"};
 constexpr PgStatement kFormatOnly{"", "SELECT format, needs_epic FROM epic.store"};
 constexpr PgStatement kGroups{"", "SELECT type, name FROM epic.placement_groups"};
 constexpr PgStatement kMakeSchema{"", "CREATE SCHEMA epic"};
 /// Any number that only epic uses: it is of this database.
 constexpr PgStatement kOneAtATime{"", "SELECT pg_advisory_xact_lock(7309453)"};
-constexpr PgStatement kDescribe{"",
-                                "INSERT INTO epic.store(format, needs_epic, hash, hash_seed, shard_count, created_at) "
-                                "VALUES($1::int4, $2::text, $3::text, $4::int8, $5::int4, $6::int8)"};
-constexpr PgStatement kPutGroup{"", "INSERT INTO epic.placement_groups(type, name) VALUES($1::bytea, $2::bytea)"};
+constexpr PgStatement kDescribe{
+    "",
+    "INSERT INTO epic.store(format, needs_epic, hash, hash_seed, shard_count, created_at, history) "
+    "VALUES($1::int4, $2::text, $3::text, $4::int8, $5::int4, $6::int8, " EPIC_PG_NEW_HISTORY ")"};
 constexpr PgStatement kRaiseFormat{"", "UPDATE epic.store SET format = $1::int4, needs_epic = $2::text"};
 
 // A row that is changed in place leaves its page if there is no room, and needs new entries in each index: hence the
@@ -42,7 +43,7 @@ constexpr PgStatement kPgTables[] = {
     {"",
      "CREATE TABLE epic.store(is_only bool PRIMARY KEY DEFAULT true CHECK (is_only), format int4 NOT NULL, "
      "needs_epic text NOT NULL, hash text NOT NULL, hash_seed int8 NOT NULL, shard_count int4 NOT NULL, "
-     "created_at int8 NOT NULL, mark text)"},
+     "created_at int8 NOT NULL, history int8 NOT NULL, mark text)"},
     {"", "CREATE TABLE epic.placement_groups(type bytea PRIMARY KEY, name bytea NOT NULL)"},
     {"",
      "CREATE TABLE epic.shards(shard int4 PRIMARY KEY, epoch int8 NOT NULL, node int4 NOT NULL, "
@@ -50,8 +51,8 @@ constexpr PgStatement kPgTables[] = {
     {"", "CREATE TABLE epic.version_floors(shard int4 PRIMARY KEY, version int8 NOT NULL) WITH (fillfactor = 50)"},
     {"",
      "CREATE TABLE epic.writers(writer int8 PRIMARY KEY GENERATED ALWAYS AS IDENTITY, incarnation int8 NOT NULL, "
-     "link int8 NOT NULL, number int8 NOT NULL, opened_at timestamptz NOT NULL DEFAULT clock_timestamp()) "
-     "WITH (fillfactor = 25)"},
+     "link int8 NOT NULL, number int8 NOT NULL, backend int4 NOT NULL, backend_start timestamptz NOT NULL) WITH "
+     "(fillfactor = 25)"},
     {"", "CREATE TABLE epic.schemas(id int8 PRIMARY KEY, text bytea NOT NULL)"},
     {"",
      "CREATE TABLE epic.snapshots(type bytea NOT NULL, key bytea NOT NULL, shard int4 NOT NULL, version int8 NOT NULL, "
@@ -151,7 +152,8 @@ class FormatOpening {
     return PgIdentity{.identity = {.format_version = format_version,
                                    .placement = {static_cast<std::uint32_t>(shard_count), std::move(placement_groups)},
                                    .is_old_format = format_version < kPgFormatVersion},
-                      .mark = row.is_null(0, 5) ? std::nullopt : std::optional(std::string(row.text(0, 5)))};
+                      .mark = row.is_null(0, 5) ? std::nullopt : std::optional(std::string(row.text(0, 5))),
+                      .history = row.integer(0, 6)};
   }
 
   /// Makes or migrates, unless another has done so meanwhile. An error ends the connection's transaction with it.
@@ -182,7 +184,8 @@ class FormatOpening {
                                        .add(kPgHashSeed)
                                        .add(*options_.shard_count)
                                        .add(std::int64_t{created_at_ns})});
-      for (const auto& [type, name] : options_.groups) calls.push_back({&kPutGroup, PgParams().add(type).add(name)});
+      for (const auto& [type, name] : options_.groups)
+        calls.push_back({&pg::kPutGroup, PgParams().add(type).add(name)});
       EPIC_TRY(run(calls, "make the tables"));
     } else {
       std::vector<PgCall> calls;

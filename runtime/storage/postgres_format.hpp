@@ -33,6 +33,7 @@ struct PgFormatOptions {
 struct PgIdentity {
   StoreIdentity identity;
   std::optional<std::string> mark;  // what has happened to the store, if something acknowledged may be missing
+  std::int64_t history = 0;         // another one after a person has accepted that
 };
 
 /// Makes the tables where there are none and that is allowed, and migrates an older format likewise. `not_found`: there

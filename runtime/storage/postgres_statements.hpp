@@ -12,16 +12,31 @@ namespace epic::storage::pg {
 // ---- the fence
 
 /// $1 writer, $2 number, $3 link: the first statement of whatever is written. A session whose link was moved on cannot
-/// commit any more.
+/// commit any more, nor can any while the store is marked.
 inline constexpr PgStatement kMark{
     "mark",
     "WITH marked AS (UPDATE epic.writers SET number = $2::int8 WHERE writer = $1::int8 AND link = $3::int8 "
-    "RETURNING 1) SELECT 1 / count(*) FROM marked"};
+    "AND EXISTS (SELECT FROM epic.store WHERE mark IS NULL) RETURNING 1) SELECT 1 / count(*) FROM marked"};
 /// Whether the last transaction of a session that broke was committed. From here on it can not be.
 inline constexpr PgStatement kMoveOn{
-    "", "UPDATE epic.writers SET link = link + 1 WHERE writer = $1::int8 RETURNING link, number"};
+    "",
+    "UPDATE epic.writers w SET link = link + 1, backend = a.pid, backend_start = a.backend_start "
+    "FROM pg_stat_activity a WHERE a.pid = pg_backend_pid() AND w.writer = $1::int8 RETURNING w.link, w.number"};
 inline constexpr PgStatement kNewWriter{
-    "", "INSERT INTO epic.writers(incarnation, link, number) VALUES(0, 0, 0) RETURNING writer"};
+    "",
+    "INSERT INTO epic.writers(incarnation, link, number, backend, backend_start) "
+    "SELECT 0, 0, 0, pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid() RETURNING writer"};
+/// $1 writers.
+inline constexpr PgStatement kNumbers{"", "SELECT writer, number FROM epic.writers WHERE writer = ANY($1::int8[])"};
+/// $1 incarnations, whose sessions keep rows locked that are granted to others. They may be in the middle of something,
+/// or stopped with their machine.
+inline constexpr PgStatement kEndSessions{
+    "",
+    "SELECT count(pg_terminate_backend(a.pid)) FROM epic.writers w JOIN pg_stat_activity a "
+    "ON a.pid = w.backend AND a.backend_start = w.backend_start "
+    "WHERE w.incarnation = ANY($1::int8[]) AND w.incarnation <> 0 AND a.pid <> pg_backend_pid()"};
+/// A grant must not wait for a former owner longer than this.
+inline constexpr PgStatement kShortLocks{"", "SELECT set_config('lock_timeout', '1s', true)"};
 inline constexpr PgStatement kNameWriter{"", "UPDATE epic.writers SET incarnation = $2::int8 WHERE writer = $1::int8"};
 
 /// $1 shards, $2 epochs, $3 incarnation. Until the transaction ends, nobody can grant these shards to another.
@@ -297,6 +312,22 @@ inline constexpr PgStatement kReminderNames{
     "reminder_names",
     "SELECT name FROM epic.reminders WHERE type = $1::bytea AND key = $2::bytea ORDER BY name LIMIT $3::int8"};
 inline constexpr PgStatement kCountReminders{"", "SELECT count(*) FROM epic.reminders"};
+
+// ---- the store itself
+
+inline constexpr PgStatement kPutGroup{"",
+                                       "INSERT INTO epic.placement_groups(type, name) VALUES($1::bytea, $2::bytea)"};
+
+// ---- the mark of a store that has lost something
+
+/// A number that no other history of any store has.
+#define EPIC_PG_NEW_HISTORY \
+  "('x' || left(md5(random()::text || clock_timestamp()::text || pg_backend_pid()::text), 16))::bit(64)::int8"
+inline constexpr PgStatement kSetMark{"", "UPDATE epic.store SET mark = $1::text WHERE mark IS NULL"};
+inline constexpr PgStatement kFindMark{"", "SELECT mark FROM epic.store"};
+inline constexpr PgStatement kLiftMark{"", "UPDATE epic.store SET mark = NULL, history = " EPIC_PG_NEW_HISTORY};
+/// Whoever has not seen the mark commits nothing after it was lifted.
+inline constexpr PgStatement kCutOffWriters{"", "UPDATE epic.writers SET link = link + 1"};
 
 // ---- moments and trials
 

@@ -1,6 +1,7 @@
 #include "storage/postgres_store.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -19,8 +20,20 @@ namespace epic::storage {
 
 namespace {
 
-constexpr PgStatement kSetMark{"", "UPDATE epic.store SET mark = $1::text WHERE mark IS NULL"};
-constexpr PgStatement kLiftMark{"", "UPDATE epic.store SET mark = NULL"};
+constexpr const char* kConfirmedName = "postgres.confirmed";
+constexpr std::size_t kLossesNamedMax = 8;
+
+/// "of node-2 (writer 5) the transactions 17 to 20 were confirmed, and are not there".
+std::string loss_text(const PgConfirmedWriter& confirmed, std::optional<std::int64_t> there) {
+  const std::string name = confirmed.node.value == 0
+                               ? fmt::format("writer {}", confirmed.writer)
+                               : fmt::format("node-{} (writer {})", confirmed.node, confirmed.writer);
+  if (!there) return fmt::format("{}, whose transactions 1 to {} were confirmed, is not there", name, confirmed.number);
+  if (*there + 1 == confirmed.number)
+    return fmt::format("of {} transaction {} was confirmed, and is not there", name, confirmed.number);
+  return fmt::format("of {} the transactions {} to {} were confirmed, and are not there", name, *there + 1,
+                     confirmed.number);
+}
 
 StoreError refuse_marked(const std::string& url, const std::string& mark) {
   return {StoreErrorCode::marked,
@@ -53,6 +66,8 @@ std::expected<std::unique_ptr<PostgresStore>, StoreError> PostgresStore::open(co
   EPIC_ASSERT(options.mode != OpenMode::create || options.shard_count.value_or(0) > 0,
               "a new store needs a shard count");
   auto store = std::unique_ptr<PostgresStore>(new PostgresStore(url, std::move(options)));
+  if (store->is_writing() && !store->options_.notes.empty())
+    store->confirmed_.emplace(EPIC_TRY(PgConfirmed::open(store->options_.notes / kConfirmedName)));
   EPIC_TRY(store->connect());
   return store;
 }
@@ -70,7 +85,17 @@ std::expected<void, StoreError> PostgresStore::connect() {
                             .may_migrate = is_first && is_writing(),
                             .now = options_.wall_clock()}));
   if (opened.mark && is_writing()) return std::unexpected(note(refuse_marked(url_, *opened.mark)));
-  if (is_first) identity_ = opened.identity;
+  if (is_first) {
+    identity_ = opened.identity;
+    history_ = opened.history;
+  } else if (history_ != opened.history && is_writing()) {
+    return std::unexpected(
+        note({StoreErrorCode::lost_ownership,
+              fmt::format("the store '{}' lacked something that was acknowledged, and somebody has accepted that. A "
+                          "process that has written before cannot go on. Nothing was written.",
+                          url_)}));
+  }
+  if (is_writing()) EPIC_TRY(check_confirmed(connection));
   connection_ = std::move(connection);
   writer_.must_move_on = writer_.id != 0;
   return {};
@@ -84,14 +109,17 @@ std::expected<std::optional<std::string>, StoreError> PostgresStore::find_mark(c
 std::expected<void, StoreError> PostgresStore::lift_mark(const std::string& url) {
   auto connection = EPIC_TRY(PgConnection::open(url, PgAccess::write));
   EPIC_TRY(open_format(connection, url, {}));
-  if (const auto done = connection.run(kLiftMark); !done)
+  const std::array calls{PgCall{&pg::kLiftMark}, PgCall{&pg::kCutOffWriters}};
+  if (const auto done = connection.run(calls); !done)
     return std::unexpected(connection.error("lift the mark", done.error()));
   return {};
 }
 
 StoreError PostgresStore::note(StoreError error) {
   const std::lock_guard lock(failure_mutex_);
-  if ((error.code == StoreErrorCode::io || error.code == StoreErrorCode::marked) && !failure_) failure_ = error;
+  const bool is_final = error.code == StoreErrorCode::io || error.code == StoreErrorCode::marked ||
+                        error.code == StoreErrorCode::lost_ownership;
+  if (is_final && !failure_) failure_ = error;
   return error;
 }
 
@@ -109,7 +137,38 @@ std::expected<void, StoreError> PostgresStore::get_ready() {
   const auto made = connection_->run(pg::kNewWriter);
   if (!made) return std::unexpected(note(connection_->error("begin to write", made.error())));
   writer_ = {.id = made->integer(0, 0)};
-  return {};
+  return note_confirmed();
+}
+
+/// Before anybody hears of it.
+std::expected<void, StoreError> PostgresStore::note_confirmed() {
+  if (!confirmed_) return {};
+  return confirmed_->note({.writer = writer_.id, .node = writer_.node, .number = writer_.number});
+}
+
+std::expected<void, StoreError> PostgresStore::check_confirmed(PgConnection& connection) {
+  if (!confirmed_) return {};
+  EPIC_TRY(confirmed_->begin(history_));
+  const auto noted = EPIC_TRY(confirmed_->all());
+  PgColumn writers(PgColumn::Type::int8);
+  for (const PgConfirmedWriter& one : noted) writers.add(one.writer);
+  const auto rows = connection.run(pg::kNumbers, PgParams().add(writers));
+  if (!rows) return std::unexpected(connection.error("read what was confirmed", rows.error()));
+  std::map<std::int64_t, std::int64_t> numbers;
+  for (std::size_t i = 0; i < rows->size(); ++i) numbers.emplace(rows->integer(i, 0), rows->integer(i, 1));
+
+  std::vector<std::string> losses;
+  for (const PgConfirmedWriter& one : noted) {
+    const auto found = numbers.find(one.writer);
+    const auto there = found == numbers.end() ? std::nullopt : std::optional(found->second);
+    if (there.value_or(-1) < one.number) losses.push_back(loss_text(one, there));
+  }
+  if (losses.empty()) return {};
+  const std::size_t named = std::min(losses.size(), kLossesNamedMax);
+  std::string text =
+      fmt::format("{}", fmt::join(losses.begin(), losses.begin() + static_cast<std::ptrdiff_t>(named), "; "));
+  if (named < losses.size()) text += fmt::format("; so are those of {} more", losses.size() - named);
+  return std::unexpected(mark_lost(connection, text));
 }
 
 /// The connection before can commit nothing from here on, and what it has committed is known. This is a commit itself,
@@ -120,27 +179,24 @@ std::expected<void, StoreError> PostgresStore::move_on() {
   const bool is_there = moved->size() == 1;
   const std::int64_t number = is_there ? moved->integer(0, 1) : 0;
   if (!is_there || number < writer_.number)
-    return std::unexpected(mark_lost(
-        is_there ? fmt::format("of writer {} (incarnation {}) the transactions {} to {} were confirmed, and are not "
-                               "there",
-                               writer_.id, writer_.incarnation, number + 1, writer_.number)
-                 : fmt::format("writer {} (incarnation {}), whose transactions up to {} were confirmed, is not there",
-                               writer_.id, writer_.incarnation, writer_.number)));
+    return std::unexpected(
+        mark_lost(*connection_, loss_text({.writer = writer_.id, .node = writer_.node, .number = writer_.number},
+                                          is_there ? std::optional(number) : std::nullopt)));
   const bool is_open = writer_.open != Writer::Open::nothing;
   if (number > writer_.number + (is_open ? 1 : 0))
-    return std::unexpected(mark_lost(fmt::format("writer {} (incarnation {}) is at transaction {}, and has come to {}",
-                                                 writer_.id, writer_.incarnation, number, writer_.number)));
+    return std::unexpected(mark_lost(*connection_, fmt::format("writer {} is at transaction {}, and has come to {}",
+                                                               writer_.id, number, writer_.number)));
   if (writer_.open == Writer::Open::batch && number > writer_.number) writer_.has_written_batch = true;
   writer_.open = Writer::Open::nothing;
   writer_.number = number;
   writer_.link = moved->integer(0, 0);
   writer_.must_move_on = false;
-  return {};
+  return note_confirmed();
 }
 
-/// For everybody who opens the store.
-StoreError PostgresStore::mark_lost(const std::string& what) {
-  static_cast<void>(connection_->run(kSetMark, PgParams().add(what)));
+/// For everybody who opens the store, or has it open.
+StoreError PostgresStore::mark_lost(PgConnection& connection, const std::string& what) {
+  static_cast<void>(connection.run(pg::kSetMark, PgParams().add(what)));
   return note(refuse_marked(url_, what));
 }
 
@@ -161,11 +217,14 @@ StoreError PostgresStore::failed_write(std::string_view doing, const PgFailure& 
         fmt::format("the connection to the store '{}' broke while it was to {} ({}). Whether that was done is found "
                     "out when the database can be reached again; it is tried again.",
                     url_, doing, failure.message)};
-  if (failure.call == 0 && failure.is_refused())
+  if (failure.call == 0 && failure.is_refused()) {
+    if (const auto mark = connection_->run(pg::kFindMark); mark && mark->size() == 1 && !mark->is_null(0, 0))
+      return note(refuse_marked(url_, std::string(mark->text(0, 0))));
     return note({StoreErrorCode::lost_ownership,
                  fmt::format("another process has ended the session of writer {} in the store '{}'. Nothing was "
                              "written.",
                              writer_.id, url_)});
+  }
   return note(connection_->error(doing, failure));
 }
 
@@ -217,6 +276,7 @@ std::expected<void, StoreError> PostgresStore::grant(const Grants& grants) {
     formers.add(to_signed(grant.former.value));
   }
   std::vector<PgCall> calls;
+  calls.push_back({&pg::kShortLocks});
   calls.push_back({&pg::kMakeShards, PgParams().add(shards)});
   calls.push_back({&pg::kLockShards, PgParams().add(shards)});
   calls.push_back({&pg::kGrant, PgParams()
@@ -228,10 +288,11 @@ std::expected<void, StoreError> PostgresStore::grant(const Grants& grants) {
                                     .add(to_signed(grants.term.value))});
   if (const auto done = write(std::move(calls), Writer::Open::other); !done)
     return std::unexpected(explain_refused(grants, done.error()));
-  return {};
+  return note_confirmed();
 }
 
 StoreError PostgresStore::explain_refused(const Grants& grants, const PgFailure& failure) {
+  if (failure.is_lock_timeout()) end_sessions(grants);
   if (!failure.is_refused() || failure.call == 0) return failed_write("grant shards", failure);
   std::vector<kernel::ShardId> shards;
   for (const Grant& grant : grants.list) shards.push_back(grant.shard);
@@ -244,6 +305,14 @@ StoreError PostgresStore::explain_refused(const Grants& grants, const PgFailure&
   }
   return {StoreErrorCode::busy,
           fmt::format("the owners of shards in {} change meanwhile. Nothing was written.", where())};
+}
+
+/// Those of the former owners, one of which keeps a row locked: the grant is tried again.
+void PostgresStore::end_sessions(const Grants& grants) {
+  PgColumn formers(PgColumn::Type::int8);
+  for (const Grant& grant : grants.list)
+    if (grant.former != grant.incarnation) formers.add(to_signed(grant.former.value));
+  static_cast<void>(connection_->run(pg::kEndSessions, PgParams().add(formers)));
 }
 
 std::expected<std::vector<ShardEpoch>, StoreError> PostgresStore::take(std::span<const kernel::ShardId> shards,
@@ -275,6 +344,8 @@ std::expected<std::vector<ShardEpoch>, StoreError> PostgresStore::take(std::span
   }
   if (!done) return std::unexpected(failed_write("take shards", done.error()));
   writer_.incarnation = incarnation;
+  writer_.node = node;
+  EPIC_TRY(note_confirmed());
   std::map<std::uint32_t, kernel::Epoch> epochs;
   const PgRows& rows = done->back();
   for (std::size_t i = 0; i < rows.size(); ++i)
@@ -307,7 +378,7 @@ std::expected<void, StoreError> PostgresStore::write_next(const NextBatch& next)
   std::ranges::move(calls_of(batch, {.shard_count = shard_count(), .saved_at_ns = saved_at_ns}),
                     std::back_inserter(calls));
   const auto done = write(std::move(calls), Writer::Open::batch);
-  if (done) return {};
+  if (done) return note_confirmed();
   const PgFailure& failure = done.error();
   if (!failure.is_refused() || failure.call == 0)
     return std::unexpected(failed_write(fmt::format("write commit {}", batch.number), failure));

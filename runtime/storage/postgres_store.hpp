@@ -14,12 +14,12 @@
 //
 // Invariant: a number that was confirmed is never greater than the one in the row. If it is, the database has lost
 //            commits, as a restored copy or a standby that lagged behind has: then it is marked, and nobody writes to
-//            it.
+//            it. Each new connection looks, at the numbers of all writers of this machine (postgres_confirmed.hpp).
 // Not here:  libpq (postgres_connection.hpp), SQL (postgres_statements.hpp), the tables (postgres_format.hpp).
 
 #include <chrono>
 #include <cstdint>
-#include <deque>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -29,6 +29,7 @@
 #include <string>
 #include <vector>
 
+#include "storage/postgres_confirmed.hpp"
 #include "storage/postgres_connection.hpp"
 #include "storage/postgres_mail_places.hpp"
 #include "storage/store.hpp"
@@ -39,6 +40,7 @@ struct PostgresOptions {
   OpenMode mode = OpenMode::existing;
   std::optional<std::uint32_t> shard_count = {};  // a store made with another is refused; required by `create`
   kernel::PlacementGroups groups = {};            // recorded in a store that is made
+  std::filesystem::path notes = {};               // a directory, for PgConfirmed; empty: none
   WallClock wall_clock = &std::chrono::system_clock::now;
 };
 
@@ -97,7 +99,8 @@ class PostgresStore final : public Store {
     std::int64_t link = 0;
     std::int64_t number = 0;               // of the last transaction that is known to be committed
     kernel::Incarnation incarnation = {};  // that the row names
-    bool must_move_on = false;             // there is a new connection
+    kernel::NodeId node = {};
+    bool must_move_on = false;  // there is a new connection
     enum class Open : std::uint8_t {
       nothing,
       other,  // the outcome of a transaction after `number` that may be repeated
@@ -117,7 +120,10 @@ class PostgresStore final : public Store {
   /// For writing: there is a connection, and what the last one has done is known.
   std::expected<void, StoreError> get_ready();
   std::expected<void, StoreError> move_on();
-  StoreError mark_lost(const std::string& what);
+  std::expected<void, StoreError> note_confirmed();
+  /// Whether the database has what it has confirmed to this machine.
+  std::expected<void, StoreError> check_confirmed(PgConnection& connection);
+  StoreError mark_lost(PgConnection& connection, const std::string& what);
   /// Runs these as one transaction under the writer's mark.
   std::expected<std::vector<PgRows>, PgFailure> write(std::vector<PgCall> calls, Writer::Open kind);
   /// Of write(): the transaction has failed, or its outcome is open.
@@ -131,6 +137,7 @@ class PostgresStore final : public Store {
   // ---- writing
   std::expected<std::vector<ShardRow>, StoreError> rows_of(std::vector<kernel::ShardId> shards);
   StoreError explain_refused(const Grants& grants, const PgFailure& failure);
+  void end_sessions(const Grants& grants);
   StoreError explain_lost_ownership(const Batch& batch);
   StoreError find_conflict(const Batch& batch, std::int64_t saved_at_ns);
   std::expected<kernel::Version, StoreError> find_version(const Operation& operation);
@@ -138,6 +145,8 @@ class PostgresStore final : public Store {
   const std::string url_;
   const PostgresOptions options_;
   StoreIdentity identity_{};  // of no shard before the first connection
+  std::int64_t history_ = 0;
+  std::optional<PgConfirmed> confirmed_;
   mutable std::mutex failure_mutex_;
   std::optional<StoreError> failure_;
   std::optional<PgConnection> connection_;

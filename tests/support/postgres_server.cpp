@@ -24,8 +24,10 @@ namespace {
 namespace fs = std::filesystem;
 
 const fs::path kPrograms = "/usr/lib/postgresql/15/bin";
+constexpr const char* kAdmin = "postgres";
 constexpr int kLooksMax = 3'000;
 constexpr int kLookEveryMs = 10;
+constexpr int kResetMs = 100;
 
 /// The user that the server runs as; null: the one who runs this.
 const passwd* server_user() {
@@ -49,7 +51,7 @@ struct ClearResult {
 
 }  // namespace
 
-PostgresServer::PostgresServer() {
+void PostgresServer::make_data_directory() {
   if (!fs::exists(kPrograms / "initdb"))
     throw std::runtime_error("there is no " + (kPrograms / "initdb").string() + ": apt-get install postgresql-15");
   const fs::path data = directory_.path() / "data";
@@ -58,11 +60,26 @@ PostgresServer::PostgresServer() {
     for (const fs::path& path : {data, directory_.path()})
       if (::chown(path.c_str(), user->pw_uid, user->pw_gid) != 0)
         throw std::runtime_error("cannot give away " + path.string());
-  const int end = run({kPrograms / "initdb", "--no-sync", "--no-instructions", "-A", "trust", "-U", "postgres",
-                       "--locale=C", "-E", "UTF8", "-D", data});
+}
+
+PostgresServer::PostgresServer() {
+  make_data_directory();
+  const int end = run({kPrograms / "initdb", "--no-sync", "--no-instructions", "-A", "trust", "-U", kAdmin,
+                       "--locale=C", "-E", "UTF8", "-D", directory_.path() / "data"});
   if (end != 0)
     throw std::runtime_error(
         fmt::format("initdb ended with {}: {}", end, text_of_file(directory_.path() / "initdb.log")));
+  start();
+  run_sql(url_of(kAdmin, "postgres"), fmt::format("CREATE ROLE {} LOGIN", kRole));
+}
+
+PostgresServer::PostgresServer(const PostgresServer& primary) {
+  make_data_directory();
+  const int end = run({kPrograms / "pg_basebackup", "-h", primary.directory_.path(), "-U", kAdmin, "-D",
+                       directory_.path() / "data", "--write-recovery-conf", "--checkpoint=fast", "--no-sync"});
+  if (end != 0)
+    throw std::runtime_error(
+        fmt::format("pg_basebackup ended with {}: {}", end, text_of_file(directory_.path() / "pg_basebackup.log")));
   start();
 }
 
@@ -108,8 +125,12 @@ void PostgresServer::start() {
       spawn({kPrograms / "postgres", "-D", data, "-c", "listen_addresses=", "-c",
              "unix_socket_directories=" + directory_.path().string(), "-c", "fsync=off", "-c", "shared_buffers=16MB",
              "-c", "max_connections=40", "-c", "autovacuum=off", "-c", "logging_collector=off"});
+  wait_until_up();
+}
+
+void PostgresServer::wait_until_up() {
   for (int look = 0; look < kLooksMax; ++look) {
-    if (PQping(url_of("postgres").c_str()) == PQPING_OK) return;
+    if (PQping(url_of(kAdmin, "postgres").c_str()) == PQPING_OK) return;
     if (::waitpid(process_, nullptr, WNOHANG) == process_) {
       process_ = -1;
       break;
@@ -128,18 +149,39 @@ void PostgresServer::stop(End how) {
   }
 }
 
-std::string PostgresServer::url_of(const std::string& database) const {
-  return fmt::format("postgresql://postgres@/{}?host={}", database, directory_.path().string());
+std::string PostgresServer::url_of(const std::string& role, const std::string& database) const {
+  return fmt::format("postgresql://{}@/{}?host={}", role, database, directory_.path().string());
+}
+
+std::string PostgresServer::url_through(const fs::path& link, const std::string& url) {
+  return url.substr(0, url.find("host=")) + "host=" + link.string();
+}
+
+void PostgresServer::kill_session(const std::string& url) {
+  const std::string found = run_sql(
+      url, "SELECT pid FROM pg_stat_activity WHERE application_name = 'epic' ORDER BY state = 'active' DESC LIMIT 1");
+  if (found.empty()) return;
+  ::kill(static_cast<pid_t>(std::stol(found)), SIGKILL);
+  // The server notices within milliseconds, and takes nobody in until it has recovered.
+  ::poll(nullptr, 0, kResetMs);
+  wait_until_up();
+}
+
+void PostgresServer::promote() {
+  if (run_sql(url_of(kAdmin, "postgres"), "SELECT pg_promote()") != "t")
+    throw std::runtime_error("the standby stays one");
 }
 
 std::string PostgresServer::make_database() {
   const std::string name = fmt::format("test_{}", ++databases_);
-  run_sql(url_of("postgres"), "CREATE DATABASE " + name);
-  return url_of(name);
+  run_sql(url_of(kAdmin, "postgres"), "CREATE DATABASE " + name);
+  run_sql(url_of(kAdmin, name), fmt::format("CREATE SCHEMA epic AUTHORIZATION {}", kRole));
+  return url_of(kRole, name);
 }
 
 std::string PostgresServer::run_sql(const std::string& url, const std::string& sql) {
-  const std::unique_ptr<PGconn, FinishConnection> connection(PQconnectdb(url.c_str()));
+  const std::string as_admin = fmt::format("postgresql://{}{}", kAdmin, url.substr(url.find('@')));
+  const std::unique_ptr<PGconn, FinishConnection> connection(PQconnectdb(as_admin.c_str()));
   if (PQstatus(connection.get()) != CONNECTION_OK)
     throw std::runtime_error(fmt::format("cannot connect to {}: {}", url, PQerrorMessage(connection.get())));
   const std::unique_ptr<PGresult, ClearResult> result(PQexec(connection.get(), sql.c_str()));

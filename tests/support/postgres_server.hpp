@@ -17,29 +17,41 @@ namespace epic::test {
 class PostgresServer {
  public:
   PostgresServer();
-  PostgresServer(const PostgresServer&) = delete;
+  /// A standby of `primary`, which follows it while both run. It is no standby any more after promote().
+  explicit PostgresServer(const PostgresServer& primary);
   PostgresServer& operator=(const PostgresServer&) = delete;
   ~PostgresServer();
 
   /// The server of this process, started when it is first used.
   static PostgresServer& shared();
 
-  /// An empty database of a new name; its URL.
+  /// A database of a new name, in which the role `kRole` owns the schema `epic` and may do nothing else; its URL for
+  /// that role.
   [[nodiscard]] std::string make_database();
-  /// Runs SQL in that database; fails the test if the server refuses it. Returns the first column of the first row.
+  static constexpr const char* kRole = "clerk";
+  /// The same through a link to the server's directory, as through an address that a standby takes over.
+  [[nodiscard]] static std::string url_through(const std::filesystem::path& link, const std::string& url);
+  [[nodiscard]] const std::filesystem::path& directory() const { return directory_.path(); }
+  /// Runs SQL in that database, as one who may do everything; fails the test if the server refuses it. Returns the
+  /// first column of the first row.
   std::string run_sql(const std::string& url, const std::string& sql);
 
   enum class End { fast, crash };
   void stop(End how);
   /// Fails the test unless it accepts connections within 30 s.
   void start();
+  /// Kills one of the processes that serve sessions of epic, if there is one: all others end with it.
+  void kill_session(const std::string& url);
+  void promote();
   [[nodiscard]] pid_t process() const { return process_; }
 
  private:
   /// Runs a program as the server's user, and waits for it. Returns its exit code.
   int run(const std::vector<std::string>& arguments) const;
   pid_t spawn(const std::vector<std::string>& arguments) const;
-  [[nodiscard]] std::string url_of(const std::string& database) const;
+  void wait_until_up();
+  [[nodiscard]] std::string url_of(const std::string& role, const std::string& database) const;
+  void make_data_directory();
 
   TempDir directory_;
   pid_t process_ = -1;

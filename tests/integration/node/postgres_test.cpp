@@ -30,7 +30,7 @@ namespace {
 
 auto nodes_on(const std::string& url, std::uint16_t count) {
   return real_nodes("probe", count, [url](auto& options) {
-    options.store = storage::locate_store(url, {});
+    options.store = storage::locate_store(url, options.project_directory / ".epic");
     options.restart.delay_first = 10ms;
     options.fabric.heartbeat = 20ms;
   });

@@ -9,6 +9,7 @@
 #include "storage/postgres_connection.hpp"
 #include "storage/postgres_mail_places.hpp"
 #include "support/mail_fixtures.hpp"
+#include "support/postgres_place.hpp"
 
 using namespace epic::storage;
 using namespace epic::storage::test;
@@ -18,9 +19,6 @@ using epic::test::PostgresServer;
 
 namespace {
 
-constexpr PgStatement kPgBegin{"", "BEGIN"};
-constexpr PgStatement kPgEnd{"", "COMMIT"};
-constexpr PgStatement kLockShard{"", "SELECT 1 FROM epic.shards WHERE shard = 0 FOR UPDATE"};
 constexpr PgStatement kGrantAway{"", "UPDATE epic.shards SET node = 2, incarnation = 2000 WHERE shard = 0"};
 // Whose checksum is wrong: it is named in a page as damaged, which is enough to see it.
 constexpr PgStatement kSendMail{
@@ -28,47 +26,6 @@ constexpr PgStatement kSendMail{
     "INSERT INTO epic.mail(from_shard, epoch, number, to_shard, status, schema, sent_at, checksum, status_checksum, "
     "sender, receiver_type, receiver_key, method, why, arguments) VALUES(5, 1, 1, 1, 0, 0, 0, 0, 0, '', 'T', 'a', '', "
     "'', '')"};
-
-/// A database, and the session of a store that is open in it.
-struct PgPlace {
-  PostgresServer& server = PostgresServer::shared();
-  std::string url = server.make_database();
-
-  /// Fails the test unless the query gives `wanted` within 30 s.
-  void wait_until(const std::string& query, const std::string& wanted) {
-    std::string found;
-    for (int look = 0; look < 3'000; ++look) {
-      found = server.run_sql(url, query);
-      if (found == wanted) return;
-      ::poll(nullptr, 0, 10);
-    }
-    FAIL("'" << query << "' gives '" << found << "' instead of '" << wanted << "'");
-  }
-  void wait_until_store_waits_for(const std::string& event) {
-    wait_until(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'epic' "
-        "AND wait_event = '" +
-            event + "'",
-        "1");
-  }
-  void break_connections() {
-    server.run_sql(url,
-                   "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() "
-                   "AND application_name = 'epic'");
-    wait_until("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'epic'",
-               "0");
-  }
-};
-
-PgConnection other_session(const std::string& url) {
-  auto connection = PgConnection::open(url, PgAccess::write);
-  if (!connection) FAIL(connection.error().message);
-  return *std::move(connection);
-}
-
-void must_run(PgConnection& connection, const PgStatement& statement) {
-  if (const auto done = connection.run(statement); !done) FAIL(done.error().message);
-}
 
 std::string keys_in(const MailPage& page) {
   std::string text;
@@ -79,7 +36,11 @@ std::string keys_in(const MailPage& page) {
 }  // namespace
 
 TEST_CASE("postgres: is made once, by the first of several, and found by all", "[storage][threads]") {
-  const std::string url = PostgresServer::shared().make_database();
+  PostgresServer& server = PostgresServer::shared();
+  const std::string url = server.make_database();
+  if (GENERATE(false, true))  // a database of its own, instead of a schema
+    server.run_sql(url, "DROP SCHEMA epic; ALTER DATABASE " + server.run_sql(url, "SELECT current_database()") +
+                            " OWNER TO " + PostgresServer::kRole);
   CHECK(error_of(PostgresStore::open(url, {.mode = OpenMode::existing})).code == StoreErrorCode::not_found);
   CHECK(error_of(PostgresStore::open(url, {.mode = OpenMode::read_only})).code == StoreErrorCode::not_found);
   CHECK_FALSE(is_made(locate_store(url, {})));
@@ -95,7 +56,7 @@ TEST_CASE("postgres: is made once, by the first of several, and found by all", "
   CHECK(is_made(locate_store(url, {})));
   CHECK(error_of(PostgresStore::open(url, {.mode = OpenMode::existing, .shard_count = 9})).code ==
         StoreErrorCode::incompatible);
-  PostgresServer::shared().run_sql(url, "UPDATE epic.store SET format = 77, needs_epic = '9.8.7'");
+  server.run_sql(url, "UPDATE epic.store SET format = 77, needs_epic = '9.8.7'");
   const StoreError newer = error_of(PostgresStore::open(url, {.mode = OpenMode::read_only}));
   CHECK(newer.code == StoreErrorCode::incompatible);
   CHECK_THAT(newer.message, Catch::Contains("format 77") && Catch::Contains("epic 9.8.7 or newer"));

@@ -413,7 +413,7 @@ TEST_CASE("open_store: a setting is a kind that needs no more, or a URL that can
 TEST_CASE("store address: goes through a command line as text", "[storage]") {
   const StoreAddress memory{.kind = "memory", .location = {}};
   const StoreAddress odd{.kind = "sqlite", .location = "/tmp/a:b/state.sqlite"};
-  const StoreAddress url = locate_store("postgresql://epic@db.example:5433/arena?sslmode=require", "/arena/.epic");
+  const StoreAddress url = locate_store("postgresql://epic@db.example:5433/arena?sslmode=require", {});
   CHECK(url.kind == "postgresql");
   CHECK(url.shown() == "postgresql://epic@db.example:5433/arena?sslmode=require");
   CHECK(StoreAddress::parse(url.text()) == url);

@@ -1,0 +1,63 @@
+#pragma once
+// PgConfirmed: what the database has confirmed to the processes of this machine, noted outside of the database.
+//
+// A database may come back without commits that it has confirmed: it was restored from a copy, or a standby took over
+// that did not have them yet. A writer that lives finds its own missing. Those of a writer that has died since are
+// found by this file: each writer has a slot, and puts the number of a transaction there before anybody hears that it
+// was confirmed. Whoever connects to write first compares all slots with `epic.writers`.
+//
+// The file is memory that processes share and that outlives them. A power cut may leave smaller numbers, which only
+// prove less. Nor does a slot have to stay for ever: who has a later transaction has everything that was confirmed
+// before it began. So the slot of the oldest writer is given to a new one.
+//
+// The numbers are of one *history* of a store. A person who accepts a loss begins another one; then the file begins
+// anew.
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kernel/ids.hpp"
+#include "storage/file_lock.hpp"
+#include "storage/store.hpp"
+
+namespace epic::storage {
+
+inline constexpr std::size_t kPgConfirmedSlots = 254;
+
+struct PgConfirmedWriter {
+  std::int64_t writer = 0;
+  kernel::NodeId node = {};  // 0: a supervisor, or a tool
+  std::int64_t number = 0;
+};
+
+/// One thread at a time; several processes use the same file.
+class PgConfirmed {
+ public:
+  /// Makes the file if it is missing.
+  static std::expected<PgConfirmed, StoreError> open(const std::filesystem::path& file);
+  PgConfirmed(PgConfirmed&& other) noexcept;
+  PgConfirmed& operator=(PgConfirmed&&) = delete;
+  ~PgConfirmed();
+
+  /// Forgets what was noted of another history.
+  [[nodiscard]] std::expected<void, StoreError> begin(std::int64_t history);
+  [[nodiscard]] std::expected<std::vector<PgConfirmedWriter>, StoreError> all();
+  /// Returns when other processes can see it.
+  [[nodiscard]] std::expected<void, StoreError> note(const PgConfirmedWriter& confirmed);
+
+ private:
+  struct File;
+  PgConfirmed(FileLock lock, File* file) : lock_(std::move(lock)), file_(file) {}
+  [[nodiscard]] std::expected<void, StoreError> claim_slot(const PgConfirmedWriter& confirmed);
+
+  FileLock lock_;
+  File* file_;
+  std::optional<std::size_t> slot_;
+};
+
+}  // namespace epic::storage
