@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "reflect/try.hpp"
+#include "storage/open_store.hpp"
 #include "storage/sqlite_copy.hpp"
 #include "storage/sqlite_store.hpp"
 
@@ -26,7 +27,7 @@ std::expected<ReshardedRows, StoreError> reshard_file(const fs::path& file, cons
 
 /// All rows were read back; what is whole is under the shard that its checksum covers.
 std::expected<void, StoreError> check_complete(const StoreContent& content, const ReshardedRows& rows,
-                                               const fs::path& store) {
+                                               const std::string& store) {
   const std::uint64_t found =
       content.entities + content.messages() + content.reminders + content.answers + content.damaged;
   if (found == rows.all) return {};
@@ -34,27 +35,26 @@ std::expected<void, StoreError> check_complete(const StoreContent& content, cons
       StoreError{StoreErrorCode::corrupt,
                  fmt::format("the store '{}' was not resharded: of {} rows, {} were read back. Nothing was changed. "
                              "`epic snapshot verify` checks it.",
-                             store.string(), rows.all, found)});
+                             store, rows.all, found)});
 }
 
 }  // namespace
 
 std::expected<Resharding, StoreError> Resharding::prepare(const StoreAddress& store, const kernel::Placement& placement,
                                                           BackupWatcher watcher) {
-  if (!store.has_file())
-    return std::unexpected(StoreError{
-        StoreErrorCode::incompatible,
-        fmt::format("this epic reshards only stores in files, and this one is '{}'. Export its states with `epic "
-                    "snapshot export`, and import them into a new database whose fabric has the other number of shards "
-                    "or groups.",
-                    store.shown())});
   // It has to be a store, of a format that is known, before anything is copied.
-  EPIC_TRY(SqliteStore::open(store.location, {.mode = OpenMode::read_only}));
+  EPIC_TRY(open_store({.address = store, .mode = OpenMode::read_only}));
+  if (const auto mark = store.has_file() ? std::nullopt : find_mark(store))
+    return std::unexpected(StoreError{
+        StoreErrorCode::marked,
+        fmt::format("the store '{}' may lack something that was acknowledged: {}. `epic snapshot verify --accept` goes "
+                    "on with what is left.",
+                    store.shown(), *mark)});
   Resharding resharding(EPIC_TRY(
       StoreReplacement::begin(store, kReshardingName, StoreReplacement::Former::is_carried, std::move(watcher))));
   const fs::path copy = resharding.replacement_.copy();
   const BackupWatcher& watching = resharding.replacement_.watcher();
-  EPIC_TRY(copy_database(store.location, copy, watching.on_progress));
+  EPIC_TRY(resharding.replacement_.copy_former());
   std::optional<std::uint32_t> migrated_from;
   {
     const auto migrated = EPIC_TRY(SqliteStore::open(copy, {.mode = OpenMode::existing}));
@@ -68,7 +68,7 @@ std::expected<Resharding, StoreError> Resharding::prepare(const StoreAddress& st
     resharding.content_.identity = opened->identity();
     resharding.content_.identity.migrated_from = migrated_from;
   }
-  EPIC_TRY(check_complete(resharding.content_, resharding.rows_, store.location));
+  EPIC_TRY(check_complete(resharding.content_, resharding.rows_, store.shown()));
   EPIC_TRY(resharding.replacement_.seal());
   return resharding;
 }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "reflect/try.hpp"
+#include "storage/open_store.hpp"
 #include "storage/sqlite_connection.hpp"
 #include "storage/sqlite_copy.hpp"
 #include "storage/sqlite_store.hpp"
@@ -57,7 +58,7 @@ std::expected<void, StoreError> check_backup(const fs::path& backup, std::uint32
 
 PresentStore look_at_store(const StoreAddress& address) {
   PresentStore present;
-  const auto store = SqliteStore::open(address.location, {.mode = OpenMode::read_only});
+  const auto store = open_store({.address = address, .mode = OpenMode::read_only});
   if (!store) {
     present.exists = present.has_content = store.error().code != StoreErrorCode::not_found;
     return present;
@@ -66,8 +67,11 @@ PresentStore look_at_store(const StoreAddress& address) {
   const auto types = (*store)->count_by_type();
   const auto mail = (*store)->count_mail();
   const auto reminders = (*store)->count_reminders();
-  auto connection = Connection::open(address.location, Access::read, "", kReaderTimeout);
-  const auto rows = connection ? has_rows(*connection) : std::unexpected(connection.error());
+  std::expected<bool, StoreError> rows = true;  // of a database, whatever is in it
+  if (address.has_file()) {
+    auto connection = Connection::open(address.location, Access::read, "", kReaderTimeout);
+    rows = connection ? has_rows(*connection) : std::unexpected(connection.error());
+  }
   present.is_readable = types && mail && reminders && rows;
   present.has_content = !present.is_readable || *rows;
   if (!present.is_readable) return present;
@@ -79,12 +83,6 @@ PresentStore look_at_store(const StoreAddress& address) {
 
 std::expected<Restoration, StoreError> Restoration::prepare(const fs::path& backup, const StoreAddress& to,
                                                             std::uint32_t shard_count, BackupWatcher watcher) {
-  if (!to.has_file())
-    return std::unexpected(
-        StoreError{StoreErrorCode::incompatible,
-                   fmt::format("this epic restores only stores in files, and this one is '{}'. Restore the database "
-                               "with `pg_restore`, or import an export with `epic snapshot import`.",
-                               to.shown())});
   EPIC_TRY(check_backup(backup, shard_count));
   Restoration restoration(
       EPIC_TRY(StoreReplacement::begin(to, kWorkName, StoreReplacement::Former::is_dropped, std::move(watcher))));

@@ -10,6 +10,7 @@
 
 #include "reflect/try.hpp"
 #include "storage/sqlite_connection.hpp"
+#include "storage/sqlite_copy.hpp"
 #include "storage/sqlite_files.hpp"
 #include "storage/sqlite_store.hpp"
 #include "storage/store_mark.hpp"
@@ -21,6 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kFormerName = "replaced-{}";      // the directories that former stores are kept in
+constexpr const char* kWorkFile = "state.sqlite";       // for a store in a database
 constexpr std::array kLogSuffixes{"-wal", "-journal"};  // what SQLite would write into the database beside it
 constexpr std::uint64_t kReplacingSteps = 4;
 constexpr std::chrono::seconds kUserTimeout{2};
@@ -86,10 +88,11 @@ fs::path StoreReplacement::copy() const { return location_.parent_path() / work_
 
 std::expected<StoreReplacement, StoreError> StoreReplacement::begin(const StoreAddress& of, std::string work_name,
                                                                     Former former, BackupWatcher watcher) {
-  StoreReplacement replacement(of.location, std::move(work_name), former,
-                               EPIC_TRY(with_store_error(files::Directory::open(of.location.parent_path()))),
+  const fs::path location = of.has_file() ? of.location : of.directory / kWorkFile;
+  StoreReplacement replacement(of, location, std::move(work_name), former,
+                               EPIC_TRY(with_store_error(files::Directory::open(location.parent_path()))),
                                std::move(watcher));
-  if (former == Former::is_carried) {
+  if (former == Former::is_carried && of.has_file()) {
     EPIC_TRY(replacement.lock_former());
     EPIC_TRY(StoreFiles::check_before_opening(of.location, *replacement.writers_, OpenOptions{}.wall_clock));
   }
@@ -134,9 +137,7 @@ std::expected<fs::path, StoreError> StoreReplacement::keep_former(const FileLock
     if (files::identify(location_.string() + suffix)) logs.emplace_back(suffix);
   if (!has_database && logs.empty()) return fs::path();
 
-  fs::path former;
-  for (int number = 1; former.empty() || files::identify(former); ++number)
-    former = location_.parent_path() / fmt::format(kFormerName, number);
+  const fs::path former = find_place_for_former();
   EPIC_TRY(with_store_error(files::make_directory(former)));
   const fs::path named = former / location_.filename();
   if (has_database) EPIC_TRY(with_store_error(files::link_file(location_, named)));
@@ -150,7 +151,41 @@ std::expected<fs::path, StoreError> StoreReplacement::keep_former(const FileLock
   return former;
 }
 
+fs::path StoreReplacement::find_place_for_former() const {
+  fs::path former;
+  for (int number = 1; former.empty() || files::identify(former); ++number)
+    former = location_.parent_path() / fmt::format(kFormerName, number);
+  return former;
+}
+
+std::expected<void, StoreError> StoreReplacement::copy_former() {
+  if (address_.has_file()) return copy_database(address_.location, copy(), watcher_.on_progress);
+  carried_ = EPIC_TRY(copy_from_database(address_.text(), copy(), watcher_.on_progress));
+  return {};
+}
+
+/// The former store becomes a file, and then the file the store.
+std::expected<fs::path, StoreError> StoreReplacement::finish_in_database() {
+  const fs::path former = find_place_for_former();
+  EPIC_TRY(with_store_error(files::make_directory(former)));
+  const fs::path kept = former / location_.filename();
+  EPIC_TRY(with_store_error(files::secure_file(kept, files::Missing::created)));
+  const auto copied = copy_from_database(address_.text(), kept, {});
+  const bool is_there = copied || copied.error().code != StoreErrorCode::not_found;
+  if (!copied) directory_.remove_tree(former.filename().string());
+  if (!copied && is_there) return std::unexpected(copied.error());
+  if (is_there) {
+    EPIC_TRY(with_store_error(files::sync_file(kept)));
+    EPIC_TRY(sync_names(former));
+    EPIC_TRY(sync_names(location_.parent_path()));
+  }
+  const auto expected = carried_ ? carried_ : is_there ? std::optional(*copied) : std::nullopt;
+  EPIC_TRY(copy_into_database(copy(), address_.text(), expected, watcher_.on_progress));
+  return is_there ? former : fs::path();
+}
+
 std::expected<fs::path, StoreError> StoreReplacement::finish() {
+  if (!address_.has_file()) return finish_in_database();
   if (!turn_) EPIC_TRY(lock_former());
   auto former = EPIC_TRY(keep_former(*writers_));
   EPIC_TRY(with_store_error(files::rename_file(copy(), location_)));

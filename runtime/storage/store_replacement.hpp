@@ -10,6 +10,9 @@
 //            that it does not belong to: SQLite would write one into the other. A log that cannot be copied, because it
 //            was cut off, or its database is missing or damaged, is put away with the former store before.
 //
+// A store in a database is replaced in one transaction by what is in the new file, and the former one is kept as a file
+// (postgres_copy.hpp).
+//
 // Only while no fabric runs: the caller has the project's lock.
 // Not here:  what is in the new database (restoration.hpp, resharding.hpp).
 
@@ -22,6 +25,7 @@
 #include "files/private_files.hpp"
 #include "storage/backup.hpp"
 #include "storage/file_lock.hpp"
+#include "storage/postgres_copy.hpp"
 #include "storage/store_address.hpp"
 
 namespace epic::storage {
@@ -42,6 +46,8 @@ class StoreReplacement {
   /// Without finish(), nothing has changed.
   ~StoreReplacement();
 
+  /// Copies the present store into the new database. Where it is carried, finish() is `busy` if it was written since.
+  [[nodiscard]] std::expected<void, StoreError> copy_former();
   /// The new database, an empty file after begin().
   [[nodiscard]] std::filesystem::path copy() const;
   [[nodiscard]] const BackupWatcher& watcher() const { return watcher_; }
@@ -52,9 +58,10 @@ class StoreReplacement {
   [[nodiscard]] std::expected<std::filesystem::path, StoreError> finish();
 
  private:
-  StoreReplacement(std::filesystem::path location, std::string work_name, Former former, files::Directory directory,
-                   BackupWatcher watcher)
-      : location_(std::move(location)),
+  StoreReplacement(StoreAddress address, std::filesystem::path location, std::string work_name, Former former,
+                   files::Directory directory, BackupWatcher watcher)
+      : address_(std::move(address)),
+        location_(std::move(location)),
         work_name_(std::move(work_name)),
         former_(former),
         directory_(std::move(directory)),
@@ -62,13 +69,19 @@ class StoreReplacement {
   std::expected<void, StoreError> lock_former();
   std::expected<std::filesystem::path, StoreError> keep_former(const FileLock& writers);
 
-  std::filesystem::path location_;  // of the store
+  /// The name of the first "replaced-N" that is free.
+  [[nodiscard]] std::filesystem::path find_place_for_former() const;
+  std::expected<std::filesystem::path, StoreError> finish_in_database();
+
+  StoreAddress address_;
+  std::filesystem::path location_;  // of the store; for one in a database, of a file that might be
   std::string work_name_;
   Former former_;
   files::Directory directory_;  // it lies in
   BackupWatcher watcher_;
   std::optional<FileLock> writers_;  // of the store, from begin() on if the former one is carried; else in finish()
   std::optional<FileLock::Hold> turn_;
+  std::optional<PgStamp> carried_;  // of a database that was copied
 };
 
 }  // namespace epic::storage

@@ -2,6 +2,7 @@
 // had a shard before can write afterwards.
 
 #include "storage/grants.hpp"
+#include "storage/open_store.hpp"
 #include "storage/resharding.hpp"
 #include "support/resharding_fixtures.hpp"
 
@@ -32,6 +33,22 @@ struct SqlitePlace {
   }
 };
 
+struct PostgresPlace {
+  TempDir directory;
+  std::string url = epic::test::PostgresServer::shared().make_database();
+  StoreAddress address = locate_store(url, directory.path());
+  std::unique_ptr<PostgresStore> held = open_postgres(url);
+  Store& store() { return *held; }
+  void reshard(const Placement& placement) {
+    held.reset();
+    must(must(Resharding::prepare(address, placement, {})).finish());
+    PostgresOptions options = creating_postgres();
+    options.mode = OpenMode::existing;
+    options.shard_count = placement.shard_count();
+    held = open_postgres(url, options);
+  }
+};
+
 Epoch highest_epoch(Store& store) {
   Epoch highest{0};
   for (const Store::ShardRow& row : must(store.shards())) highest = std::max(highest, row.epoch);
@@ -41,7 +58,7 @@ Epoch highest_epoch(Store& store) {
 }  // namespace
 
 TEMPLATE_TEST_CASE("resharding: everything is there, each row under the shard of its entity", "[storage]", MemoryPlace,
-                   SqlitePlace) {
+                   SqlitePlace, PostgresPlace) {
   const auto count = GENERATE(1U, 3U, 24U, 256U);
   TestType place;
   fill(place.store());
@@ -62,7 +79,7 @@ TEMPLATE_TEST_CASE("resharding: everything is there, each row under the shard of
 }
 
 TEMPLATE_TEST_CASE("resharding: no former owner can write or take, and new owners can", "[storage]", MemoryPlace,
-                   SqlitePlace) {
+                   SqlitePlace, PostgresPlace) {
   const auto count = GENERATE(4U, 24U);
   TestType place;
   fill(place.store());
@@ -99,7 +116,8 @@ TEMPLATE_TEST_CASE("resharding: no former owner can write or take, and new owner
   must(store.commit(batch));
 }
 
-TEMPLATE_TEST_CASE("resharding: no message gets an id that another one has", "[storage]", MemoryPlace, SqlitePlace) {
+TEMPLATE_TEST_CASE("resharding: no message gets an id that another one has", "[storage]", MemoryPlace, SqlitePlace,
+                   PostgresPlace) {
   TestType place;
   fill(place.store());
   std::set<MailId> used;
@@ -117,7 +135,7 @@ TEMPLATE_TEST_CASE("resharding: no message gets an id that another one has", "[s
 }
 
 TEMPLATE_TEST_CASE("resharding: an old message takes effect and ends as any other", "[storage]", MemoryPlace,
-                   SqlitePlace) {
+                   SqlitePlace, PostgresPlace) {
   TestType place;
   fill(place.store());
   place.reshard(ungrouped(3));  // less than the numbers of the shards in the messages' ids
@@ -138,7 +156,7 @@ TEMPLATE_TEST_CASE("resharding: an old message takes effect and ends as any othe
 }
 
 TEMPLATE_TEST_CASE("resharding: versions go on from those of all erased entities", "[storage]", MemoryPlace,
-                   SqlitePlace) {
+                   SqlitePlace, PostgresPlace) {
   TestType place;
   fill(place.store());
   place.reshard(ungrouped(5));
@@ -147,7 +165,7 @@ TEMPLATE_TEST_CASE("resharding: versions go on from those of all erased entities
 }
 
 TEMPLATE_TEST_CASE("resharding: the next fabric hears whether an owner had died, and of nobody who gave back",
-                   "[storage]", MemoryPlace, SqlitePlace) {
+                   "[storage]", MemoryPlace, SqlitePlace, PostgresPlace) {
   const bool has_died = GENERATE(false, true);
   TestType place;
   fill(place.store());
@@ -160,7 +178,8 @@ TEMPLATE_TEST_CASE("resharding: the next fabric hears whether an owner had died,
   CHECK(granter.take_orphans().size() == (has_died ? 5 : 0));
 }
 
-TEMPLATE_TEST_CASE("resharding: a store that nobody has used yet", "[storage]", MemoryPlace, SqlitePlace) {
+TEMPLATE_TEST_CASE("resharding: a store that nobody has used yet", "[storage]", MemoryPlace, SqlitePlace,
+                   PostgresPlace) {
   TestType place;
   place.reshard(ungrouped(3));
   CHECK(place.store().identity().placement.shard_count() == 3);
@@ -169,7 +188,7 @@ TEMPLATE_TEST_CASE("resharding: a store that nobody has used yet", "[storage]", 
 }
 
 TEMPLATE_TEST_CASE("resharding: by groups of classes, tagged keys go where the group's are, and the store says so",
-                   "[storage]", MemoryPlace, SqlitePlace) {
+                   "[storage]", MemoryPlace, SqlitePlace, PostgresPlace) {
   const auto count = GENERATE(kShardCount, 24U);
   const Placement together(count, {{"T", "Room"}, {"Gone", "Room"}});
   TestType place;
