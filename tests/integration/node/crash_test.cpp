@@ -27,6 +27,7 @@
 using namespace std::chrono_literals;
 using epic::Client;
 using epic::test::number_from;
+using epic::test::PostgresServer;
 using epic::test::ProjectDirectory;
 using epic::test::Victim;
 using epic::test::Witness;
@@ -309,22 +310,21 @@ std::vector<ledger::Books> settle(const Client& client) {
   return books;
 }
 
-}  // namespace
+struct Faults {
+  std::uint64_t seed = number_from("EPIC_SEED", std::random_device()());
+  std::uint64_t count = number_from("EPIC_FAULTS", epic::test::kIsSanitized ? 5 : 12);
+};
 
-TEST_CASE("crash: acknowledged changes are there, whatever happens to nodes and supervisors",
-          "[node][threads][memory]") {
-  const std::uint64_t seed = number_from("EPIC_SEED", std::random_device()());
-  const std::uint64_t faults = number_from("EPIC_FAULTS", epic::test::kIsSanitized ? 5 : 12);
-  std::cout << fmt::format("EPIC_SEED={} EPIC_FAULTS={}\n", seed, faults);
-  CAPTURE(seed);
-  const ProjectDirectory project;
-  Victim victim(project, seed);
+/// Injects them while callers record what they are acknowledged, and judges that.
+void survive(const ProjectDirectory& project, Victim& victim, const Faults& faults) {
+  std::cout << fmt::format("EPIC_SEED={} EPIC_FAULTS={}\n", faults.seed, faults.count);
+  CAPTURE(faults.seed);
   const Client client = Client::connect(project.path().string(), {.call_timeout = 20s});
   const Client other = Client::connect(project.path().string(), {.call_timeout = 20s});
-  Callers callers(client, seed);
-  KeyedCallers keyed(client, seed);
-  Troublemaker troublemaker(other, seed);
-  for (std::uint64_t fault = 0; fault < faults; ++fault) {
+  Callers callers(client, faults.seed);
+  KeyedCallers keyed(client, faults.seed);
+  Troublemaker troublemaker(other, faults.seed);
+  for (std::uint64_t fault = 0; fault < faults.count; ++fault) {
     const std::string what = victim.suffer();
     const std::uint64_t before = callers.witness().acknowledged();
     const auto deadline = std::chrono::steady_clock::now() + kTimeout;
@@ -336,11 +336,29 @@ TEST_CASE("crash: acknowledged changes are there, whatever happens to nodes and 
   troublemaker.finish();
   callers.finish();
   keyed.finish();
-  std::cout << fmt::format("{} faults, {} acknowledged, {} unknown, longest wait {} ms\n", faults,
+  std::cout << fmt::format("{} faults, {} acknowledged, {} unknown, longest wait {} ms\n", faults.count,
                            callers.witness().acknowledged(), callers.witness().unknown(),
                            callers.longest_wait().count());
   std::cout << troublemaker.counts() << "\n" << keyed.counts() << "\n";
   for (const std::string& violation : troublemaker.violations()) FAIL_CHECK(violation);
   for (const std::string& violation : callers.witness().judge(settle(client))) FAIL_CHECK(violation);
   for (const std::string& violation : keyed.judge()) FAIL_CHECK(violation);
+}
+
+}  // namespace
+
+TEST_CASE("crash: acknowledged changes are there, whatever happens to nodes and supervisors",
+          "[node][threads][memory]") {
+  const Faults faults;
+  const ProjectDirectory project;
+  Victim victim(project, faults.seed);
+  survive(project, victim, faults);
+}
+
+TEST_CASE("crash: with a database, whatever happens to that, to nodes and supervisors", "[node]") {
+  const Faults faults;
+  PostgresServer server;
+  const ProjectDirectory project;
+  Victim victim(project, faults.seed, server);
+  survive(project, victim, faults);
 }

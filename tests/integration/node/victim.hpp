@@ -1,5 +1,6 @@
 #pragma once
-// Victim: the ledger's fabric under faults, for the crash tests. It is killed, paused, drained, scaled and restarted.
+// Victim: the ledger's fabric under faults, for the crash tests. It is killed, paused, drained, scaled and restarted;
+// with a database, so is that.
 //
 // EPIC_FAULTS sets the number of faults, EPIC_SEED selects them.
 
@@ -16,6 +17,8 @@
 #include <vector>
 
 #include "integration/node/real_fabric.hpp"
+#include "storage/open_store.hpp"
+#include "support/postgres_server.hpp"
 
 namespace epic::test {
 
@@ -27,10 +30,16 @@ namespace epic::test {
 class Victim {
  public:
   Victim(const ProjectDirectory& project, std::uint64_t seed) : project_(project), random_(seed) { start(); }
+  /// Whose store is in a database of `server`.
+  Victim(const ProjectDirectory& project, std::uint64_t seed, PostgresServer& server)
+      : project_(project), random_(seed), server_(&server), url_(server.make_database()) {
+    start();
+  }
 
   /// Injects a fault and returns its description.
   std::string suffer() {
     fabric_->listen();
+    if (server_ != nullptr && random_() % 2 == 0) return suffer_in_database();
     const std::string node = fmt::format("node-{}", random_() % 4 + 1);
     switch (random_() % 6) {
       case 0:
@@ -69,8 +78,33 @@ class Victim {
   [[nodiscard]] Supervised& fabric() { return *fabric_; }
 
  private:
+  std::string suffer_in_database() {
+    switch (random_() % 4) {
+      case 0:
+        restart_server(PostgresServer::End::crash);
+        return "crash of the database server";
+      case 1:
+        restart_server(PostgresServer::End::fast);
+        return "restart of the database server";
+      case 2:
+        server_->kill_session(url_);
+        return "kill a session's process";
+      default:
+        server_->run_sql(url_,
+                         "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                         "WHERE application_name = 'epic' AND random() < 0.7");
+        return "end sessions";
+    }
+  }
+  void restart_server(PostgresServer::End how) {
+    server_->stop(how);
+    ::poll(nullptr, 0, static_cast<int>(random_() % 500));  // how long it is away, in ms
+    server_->start();
+  }
   void start() {
-    fabric_.emplace(project_, "unused", real_nodes("ledger", 4, [](auto& options) {
+    fabric_.emplace(project_, "unused", real_nodes("ledger", 4, [this](auto& options) {
+                      if (server_ != nullptr)
+                        options.store = storage::locate_store(url_, options.project_directory / ".epic");
                       options.restart = {.delay_first = std::chrono::milliseconds(10),
                                          .delay_max = std::chrono::milliseconds(100),
                                          .forget_after = std::chrono::seconds(1)};
@@ -92,6 +126,8 @@ class Victim {
 
   const ProjectDirectory& project_;
   std::mt19937_64 random_;
+  PostgresServer* server_ = nullptr;
+  std::string url_ = {};
   std::optional<Supervised> fabric_;
 };
 
