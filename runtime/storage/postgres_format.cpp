@@ -21,9 +21,14 @@ constexpr std::string_view kPgNeedsEpic = "0.1.0";
 constexpr std::string_view kPgHashName = "xxh64";
 constexpr std::int64_t kPgHashSeed = 0;
 
-constexpr PgStatement kIsThere{"",
-                               "SELECT to_regclass('epic.store') IS NOT NULL, to_regnamespace('epic') IS NOT NULL, "
-                               "pg_catalog.current_setting('server_version_num')::int4"};
+/// Looks into the catalogs themselves: to_regclass() may answer from a cache of before the wait for another that makes
+/// the tables.
+constexpr PgStatement kIsThere{
+    "",
+    "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE n.nspname = 'epic' AND c.relname = 'store'), "
+    "EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'epic'), "
+    "pg_catalog.current_setting('server_version_num')::int4"};
 constexpr PgStatement kDescription{
     "", "SELECT format, needs_epic, hash, hash_seed, shard_count, mark, history FROM epic.store"};
 constexpr PgStatement kFormatOnly{"", "SELECT format, needs_epic FROM epic.store"};

@@ -56,6 +56,7 @@ void PostgresServer::make_data_directory() {
     throw std::runtime_error("there is no " + (kPrograms / "initdb").string() + ": apt-get install postgresql-15");
   const fs::path data = directory_.path() / "data";
   fs::create_directory(data);
+  fs::permissions(data, fs::perms::owner_all);  // the server insists
   if (const passwd* const user = server_user())
     for (const fs::path& path : {data, directory_.path()})
       if (::chown(path.c_str(), user->pw_uid, user->pw_gid) != 0)
