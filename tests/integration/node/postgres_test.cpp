@@ -129,7 +129,7 @@ TEST_CASE("postgres: connections that break at any moment change no result, and 
   std::int64_t expected = 0;
   std::string problem;
   std::thread caller([&] {
-    const Client client = Client::connect(project.path().string(), {.call_deadline = 60s});
+    const Client client = Client::connect(project.path().string(), {.call_timeout = 60s});
     while (!is_over) {
       try {
         const std::int64_t result = client.call(client.get<Counter>("a")->add(1));
