@@ -1,5 +1,7 @@
 // epic backup and epic restore: what they print, what they refuse, and a restore that is killed.
 
+#include <sys/stat.h>
+
 #include <boost/json/parse.hpp>
 #include <catch2/catch.hpp>
 #include <filesystem>
@@ -135,6 +137,25 @@ TEST_CASE("backup: on a full disk nothing is left behind, and an older backup st
   CHECK_THAT(refused.err, Catch::Contains("full") && Catch::Contains("Free some space"));
   CHECK(names_in(disk.path()) == std::vector<std::string>{"a.epic", "ballast"});
   CHECK(rows_of(transcript, "small/a.epic") == kBackedUp);
+}
+
+TEST_CASE("backup: a directory where everyone may make files is fine, but nothing beside the file is read", "[cli]") {
+  Transcript transcript("unused");
+  make_project_with_state(transcript);
+  const fs::path shared = transcript.directory() / "shared";
+  fs::create_directory(shared);
+  REQUIRE(::chmod(shared.c_str(), 01777) == 0);
+  REQUIRE(transcript.run_quietly({"backup", "shared/a.epic"}).exit_code == 0);
+  CHECK(names_in(shared) == std::vector<std::string>{"a.epic"});
+  change_state(transcript);
+  REQUIRE(transcript.run_quietly({"restore", "shared/a.epic", "--yes"}).exit_code == 0);
+  CHECK(rows_of(transcript) == kBackedUp);
+  CHECK(names_in(shared) == std::vector<std::string>{"a.epic"});
+
+  transcript.write("shared/a.epic-wal", "forged");
+  const auto refused = transcript.run_quietly({"restore", "shared/a.epic", "--yes"});
+  CHECK(refused.exit_code == 1);
+  CHECK_THAT(refused.err, Catch::Contains("where other users may make files"));
 }
 
 TEST_CASE("backup: damage is in the backup and named; restore wants to be told", "[cli]") {
