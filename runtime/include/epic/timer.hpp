@@ -38,27 +38,28 @@
 namespace epic {
 namespace detail {
 
-/// One tick. Each has its own copy of the arguments.
+/// One tick. Its method gets a copy of the arguments, made as it starts: what that throws is as if the method threw it.
 template <class Pointer>
 class TickRecord final : public ResultRecord<typename TaskValue<typename MethodTraits<Pointer>::Return>::type> {
   using Traits = MethodTraits<Pointer>;
 
  public:
-  TickRecord(Pointer method, const typename Traits::Arguments& arguments) : tick_(method), arguments_(arguments) {
+  TickRecord(Pointer method, std::shared_ptr<const typename Traits::Arguments> arguments)
+      : tick_(method), arguments_(std::move(arguments)) {
     this->is_read_only = Traits::kReadOnly;
   }
   std::coroutine_handle<> start(Entity* entity) override {
     return std::apply(
-        [&](auto&... values) {
-          return this->adopt((static_cast<typename Traits::Class*>(entity)->*tick_)(std::move(values)...));
+        [&](const auto&... values) {
+          return this->adopt((static_cast<typename Traits::Class*>(entity)->*tick_)(values...));
         },
-        arguments_);
+        *arguments_);
   }
   void* arguments() noexcept override { return nullptr; }
 
  private:
   Pointer tick_;
-  typename Traits::Arguments arguments_;
+  std::shared_ptr<const typename Traits::Arguments> arguments_;  // the timer's
 };
 
 /// A pointer to a member function, of any type.
@@ -92,7 +93,8 @@ class MethodTicks final : public TickSource {
  public:
   template <class... Values>
   explicit MethodTicks(Pointer method, Values&&... values)
-      : method_(method), arguments_(std::forward<Values>(values)...) {}
+      : method_(method),
+        arguments_(std::make_shared<const typename Traits::Arguments>(std::forward<Values>(values)...)) {}
   [[nodiscard]] CallRecord* make_record() const override { return new TickRecord<Pointer>(method_, arguments_); }
   [[nodiscard]] bool can_run_on(const Entity& entity) const override {
     return dynamic_cast<const typename Traits::Class*>(&entity) != nullptr;
@@ -101,7 +103,7 @@ class MethodTicks final : public TickSource {
 
  private:
   Pointer method_;
-  typename Traits::Arguments arguments_;
+  std::shared_ptr<const typename Traits::Arguments> arguments_;  // shared with its ticks
 };
 
 /// Names a timer for as long as its activation lives, and nothing afterwards.

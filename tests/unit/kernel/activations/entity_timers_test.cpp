@@ -16,6 +16,16 @@ using namespace std::chrono_literals;
 
 namespace {
 
+bool are_brittle_copies_refused = false;
+
+struct Brittle {
+  Brittle() = default;
+  Brittle(const Brittle& /*other*/) {
+    if (are_brittle_copies_refused) throw 42;
+  }
+  Brittle(Brittle&&) = default;
+};
+
 /// The key selects what on_activate starts.
 class Metronome : public Entity {
   std::int64_t ticks_ = 0;
@@ -37,6 +47,10 @@ class Metronome : public Entity {
     word = "changed";  // its own copy
     co_return 1;
   }
+  Task<> take(Brittle /*given*/) {
+    ++ticks_;
+    co_return;
+  }
   Task<> stop_after_three() {
     if (++ticks_ == 3) timer_.stop();
     co_return;
@@ -52,6 +66,7 @@ class Metronome : public Entity {
     if (kind == "stuck") timer_ = every(10ms, &Metronome::tick_for_ever);
     if (kind == "private") timer_ = every(10ms, &Metronome::tick_in_private);
     if (kind == "failing") timer_ = every(10ms, &Metronome::fail);
+    if (kind == "brittle") timer_ = every(10ms, &Metronome::take, Brittle());
     if (kind == "three") timer_ = every(10ms, &Metronome::stop_after_three);
     if (kind == "words") {
       every(10ms, &Metronome::say, "again", 1);
@@ -241,6 +256,19 @@ TEST_CASE("timers: a method need not be listed, and one that throws does not end
   CHECK(f.call(hidden->times_ms()).size() >= 9);
   CHECK(f.call(failing->ticks()) >= 9);
   CHECK(f.logged("Metronome/" + std::string(failing.key()) + ".fail failed, and no caller awaits it") >= 9);
+}
+
+TEST_CASE("timers: arguments that cannot be copied just now cost a tick, and nothing else", "[kernel]") {
+  TimersFixture f;
+  const Ref<Metronome> brittle = f.get("brittle");
+  f.call(brittle->ticks());
+  are_brittle_copies_refused = true;
+  f.fabric.run_for(100ms);
+  are_brittle_copies_refused = false;
+  CHECK(f.call(brittle->ticks()) <= 1);
+  CHECK(f.call(brittle->is_running()));
+  f.fabric.run_for(100ms);
+  CHECK(f.call(brittle->ticks()) >= 9);
 }
 
 TEST_CASE("timers: one keeps its entity in memory, unless it is unpinned", "[kernel]") {
