@@ -91,7 +91,7 @@ struct EndMail {
   ShardId to_shard;
 };
 
-/// Names the answer to a call of an outside caller, who has given the call an idempotency key.
+/// Names the answer to a call of an outside caller, which has given the call an idempotency key.
 struct AnswerId {
   ShardId shard;        // of the entity
   std::string entity;   // "Type/Key", the type by its stored name

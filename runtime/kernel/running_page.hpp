@@ -7,7 +7,7 @@
 // own. What is called by turns keeps its places; what shares a place with another writes it anew.
 //
 // Invariant: `place` is 0, or the number of a place whose names are complete.
-// Not here:  who reads it (protocol/crash_report.hpp).
+// Not here:  how it is read (protocol/crash_report.hpp).
 
 #include <array>
 #include <atomic>

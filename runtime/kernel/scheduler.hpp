@@ -101,7 +101,7 @@ struct InstanceStep {
   const char* name = nullptr;
 };
 
-/// Whose turn it is, as a pointer that is also shown to those who will want to know when the process has ended.
+/// The execution whose turn it is, as a pointer that is also shown in memory that outlives the process.
 class CurrentExecution {
  public:
   explicit CurrentExecution(RunningWriter& shown) : shown_(shown) {}

@@ -1,5 +1,5 @@
 #pragma once
-// CallChains: who waits for a call, here and on other nodes, and what follows from that.
+// CallChains: which calls wait for a call, here and on other nodes, and what follows from that.
 //
 // A call's callers on this node are its records' `caller` links; the outermost of them, if it came from another node,
 // brings the links from there. A call from inside a chain enters where a stranger waits: what it would wait for is

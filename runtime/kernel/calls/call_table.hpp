@@ -46,7 +46,7 @@ class CallTable {
       link(common_, record);
     }
   }
-  /// Passes the reference back to the caller, who releases it.
+  /// Passes the reference back to the caller, which releases it.
   void remove(Record& record) {
     record.is_listed = false;
     if (record.is_abandoned) {

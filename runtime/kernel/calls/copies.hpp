@@ -6,8 +6,8 @@
 // under way, equal calls that it is young enough for share it: they are in the table of calls like any others, with
 // their own deadlines, but go nowhere. What has become of the request goes to them by slices (Calls::settle_shared).
 //
-// A copy knows the commit that its result depends on, and who gets it has observed that. If a change is refused, the
-// copies that may show it are dropped.
+// A copy knows the commit that its result depends on, and a call that gets it has observed that commit. If a change is
+// refused, the copies that may show it are dropped.
 //
 // Invariant: there are at most as many copies, with as many bytes, as the limits say; the oldest go first.
 // Not here:  copying a result (epic/cached.hpp); which calls ask (calls.cpp), and how they end (cached_calls.cpp).

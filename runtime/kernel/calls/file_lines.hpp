@@ -8,7 +8,7 @@
 //
 // Requests of different entities have no order.
 //
-// Not here: who runs them (blocking.hpp).
+// Not here: how they are carried out (blocking.hpp).
 
 #include <cstdint>
 #include <list>

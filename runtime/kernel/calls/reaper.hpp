@@ -25,7 +25,7 @@ namespace epic::kernel {
 
 class Reaper {
  public:
-  /// `has_caller`: somebody who waited for a change of the instance has got the failure.
+  /// `has_caller`: a caller that waited for a change of the instance has got the failure.
   using OnEnd = std::function<void(Activation& activation, bool has_caller)>;
 
   Reaper(Scheduler& scheduler, ActivationTable& table, Calls& calls)

@@ -1,9 +1,9 @@
 #pragma once
 // ShardRouter: which node a call may be sent to now, and which calls must wait.
 //
-// Coordination publishes maps of who owns which shard, and every node and client goes by the newest one that it has.
-// Calls between two entities must start in the order in which they were made, also while a shard moves. So nothing is
-// sent to a new owner while calls to the former one are unanswered, and calls that cannot be sent are parked by
+// Coordination publishes maps of which node owns which shard, and every node and client goes by the newest one that it
+// has. Calls between two entities must start in the order in which they were made, also while a shard moves. So nothing
+// is sent to a new owner while calls to the former one are unanswered, and calls that cannot be sent are parked by
 // sequence number. That holds for the node itself, too, when it becomes the owner. A call that an owner refuses goes
 // back to its place in that order. An owner that gets a shard back counts as a new one.
 //

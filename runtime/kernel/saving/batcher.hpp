@@ -6,7 +6,7 @@
 // to write become one transaction there. While the store writes, the next batch keeps forming, so a slow disk makes
 // larger batches, not more of them.
 //
-// Not here: encoding, and who waits for which number (saving.hpp).
+// Not here: encoding, and what waits for which number (saving.hpp).
 
 #include <deque>
 #include <utility>
