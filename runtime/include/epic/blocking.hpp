@@ -1,5 +1,5 @@
 #pragma once
-// blocking(): a call into a library that takes its time runs on another thread, while everything else goes on.
+// blocking(): runs a slow library call on another thread, while everything else goes on.
 //
 //   const std::string page = co_await epic::blocking([url] { return fetch(url); });
 //
@@ -10,9 +10,9 @@
 // and the frame that waits may be gone before the function returns. A Ref, too, belongs to the node's own thread:
 // capture its key. Of epic:: nothing but log may be used inside.
 //
-// It may have effects outside, so it starts when what the entity has changed and seen so far is durable, like a call to
-// another node; blocking_pure() starts at once. What has effects may have had them although the caller got an error: a
-// crash does not take them back.
+// The function may have effects outside, so it starts once everything that the entity has changed and seen so far is
+// durable, like a call to another node; blocking_pure() starts at once. If the caller gets an error, the effects may
+// have happened nevertheless: a crash does not undo them.
 //
 // When the waiting call is cancelled or interrupted, a function that has not begun never does; one that runs goes on,
 // and its outcome is dropped. A node that stops gives it the rest of the grace; a shard that moves does not wait for
@@ -51,7 +51,7 @@ class FileHandle {
   /// Returns how many bytes there were: fewer than there is room for only at the end.
   virtual std::size_t read_at(std::uint64_t offset, std::span<char> into) = 0;
   virtual void write_at(std::uint64_t offset, std::string_view content) = 0;
-  /// To its end, wherever that is by then.
+  /// Writes at the end of the file, wherever that is by then.
   virtual void append(std::string_view content) = 0;
   virtual void sync() = 0;
   virtual std::uint64_t size() = 0;

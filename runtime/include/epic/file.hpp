@@ -11,13 +11,14 @@
 // Operations on a File run in the order they were issued, even if some are cancelled; only read_at() calls run
 // concurrently. Where files may be, and which paths are refused: files.hpp.
 //
-// A write is taken at once, and carried out together with others when what the entity has changed and seen so far is
-// durable: the file shows nothing that a crash could undo. Its error is thrown by a later operation, and what was taken
-// after it is dropped. Nothing is sure to be on disk before sync() has returned. read() and read_line() read ahead, so
-// they may return what others had in the file a little earlier; read_at() sees it as it is.
+// write() returns once it has room for the bytes. They are written later, together with other writes, when everything
+// that the entity has changed and seen so far is durable: the file shows nothing that a crash could undo. If that
+// fails, a later operation throws the error, and writes made in between are dropped. Bytes are certain to be on disk
+// only after sync(). read() and read_line() read ahead, so they may miss very recent writes by others; read_at() sees
+// the file as it is.
 //
-// The file is closed when its File goes, on another thread; what was taken is written first, and the entity does not
-// move before. A File is no value, and is gone when its entity leaves memory: keep it in a member that is not listed in
+// Destroying a File closes the file, on another thread, after what was written to it; the entity does not move before
+// that. A File is not a value, and is gone when its entity leaves memory: keep it in a member that is not listed in
 // state(…), and open it in on_activate.
 //
 // Errors: as in files.hpp; Overloaded also if the node has too many files open; std::logic_error for a File that is
@@ -103,7 +104,7 @@ class File {
   std::shared_ptr<detail::OpenFile> file_;  // shared with the operations that are under way
 };
 
-/// Opens a file. What that changes (it is made, or emptied) waits as write_file() does, and is on disk.
+/// Opens a file. If that makes or empties the file, it waits as write_file() does, and the change is on disk on return.
 [[nodiscard]] Task<File> open(std::string path, FileMode mode);
 
 }  // namespace epic

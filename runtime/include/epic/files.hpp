@@ -7,13 +7,13 @@
 // The data folder is [files] folder in epic.toml (default "data"), and nothing outside it can be reached: paths are
 // relative, without "." and "..", and links, devices and the like are refused. Folders are made as they are needed.
 // New ones are private to the user (modes 0700 and 0600). Nodes of one project share the files. A file is read and
-// written as a whole, at most 64 MiB. What one entity asks of one file happens in order; what different entities ask
-// does not.
+// written as a whole, at most 64 MiB. Requests of one entity for one file are carried out in order; those of different
+// entities are not.
 //
-// What changes a file begins when what the entity has changed and seen so far is durable: a file shows nothing that a
-// crash could undo. When it returns, its change is on disk. If the node dies meanwhile it has happened or not, and the
-// caller does not know; what replaces a file can be repeated. An entity that moves does so when its changes of files
-// have ended, also those that nobody waits for any longer.
+// A change of a file begins once everything that the entity has changed and seen so far is durable, so a file shows
+// nothing that a crash could undo. When the function returns, the change is on disk. If the node dies before that, the
+// change may have happened or not; write_file() and remove_file() can be repeated. An entity moves only when its
+// changes of files have ended, including those that no call waits for any longer.
 //
 // Errors: std::filesystem::filesystem_error with the path and the reason (code()), std::invalid_argument for a path
 // that is not allowed, Overloaded as of epic::blocking, whose threads are used.
