@@ -26,8 +26,8 @@ std::expected<void, kernel::CodecError> from_json(const boost::json::value& json
     if (ignored_count != nullptr) *ignored_count += reader.ignored_count();
     return read;
   } catch (...) {  // the user's own constructor, comparison or hash
-    return std::unexpected(kernel::CodecError{
-        .path = reader.error().path, .what = kernel::describe_failure(std::current_exception()).message});
+    return std::unexpected(kernel::CodecError{.path = reader.error().path,
+                                              .what = kernel::describe_failure(std::current_exception()).message});
   }
 }
 

@@ -4,7 +4,7 @@
 // A database may come back without commits that it has confirmed: it was restored from a copy, or a standby took over
 // that did not have them yet. A writer that lives finds its own missing. Those of a writer that has died since are
 // found by this file: each writer has a slot, and puts the number of a transaction there before anybody hears that it
-// was confirmed. Whoever connects to write first compares all slots with `epic.writers`.
+// was confirmed. A process that connects to write first compares all slots with `epic.writers`.
 //
 // The file is memory that processes share and that outlives them. A power cut may leave smaller numbers, which only
 // prove less. Nor does a slot have to stay for ever: who has a later transaction has everything that was confirmed

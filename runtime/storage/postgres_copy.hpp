@@ -30,7 +30,7 @@ struct PgStamp {
                                                                     const std::filesystem::path& file,
                                                                     const OnBackupProgress& on_progress);
 /// In the place of what the database has, which must still have this stamp; empty: there is no store in it. Its mark is
-/// lifted, and whoever had it open can write nothing more. `file` has the present format.
+/// lifted, and what had it open can write nothing more. `file` has the present format.
 [[nodiscard]] std::expected<void, StoreError> copy_into_database(const std::filesystem::path& file,
                                                                  const std::string& url,
                                                                  const std::optional<PgStamp>& expected,

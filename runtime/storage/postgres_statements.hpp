@@ -326,7 +326,7 @@ inline constexpr PgStatement kPutGroup{"",
 inline constexpr PgStatement kSetMark{"", "UPDATE epic.store SET mark = $1::text WHERE mark IS NULL"};
 inline constexpr PgStatement kFindMark{"", "SELECT mark FROM epic.store"};
 inline constexpr PgStatement kLiftMark{"", "UPDATE epic.store SET mark = NULL, history = " EPIC_PG_NEW_HISTORY};
-/// Whoever has not seen the mark commits nothing after it was lifted.
+/// A writer that has not seen the mark commits nothing after it was lifted.
 inline constexpr PgStatement kCutOffWriters{"", "UPDATE epic.writers SET link = link + 1"};
 
 // ---- moments and trials
