@@ -63,7 +63,7 @@ StoreErrorCode pg_code_of(const PgFailure& failure) {
 
 std::string_view pg_way_out(const PgFailure& failure) {
   const std::string_view state = failure.state;
-  if (failure.is_lost()) return "Check that the database server runs and can be reached; it is tried again.";
+  if (failure.is_lost()) return "Check that the database server runs and can be reached.";
   if (state == "53100") return "Nothing was written. Free some space on the database server's disk.";
   if (state == "53300") return "Nothing was written. Raise `max_connections` of the server, or run fewer nodes.";
   if (state == "25006")
@@ -73,7 +73,7 @@ std::string_view pg_way_out(const PgFailure& failure) {
   if (state == "55P03") return "Nothing was written. Another session keeps rows locked; `pg_locks` shows which.";
   if (state == "57014") return "Nothing was written. The database is too slow, or another session keeps rows locked.";
   if (state.starts_with("28")) return "Check the user, and the password in ~/.pgpass or PGPASSFILE.";
-  if (state.starts_with("57P")) return "Nothing was written. The server stops or starts; it is tried again.";
+  if (state.starts_with("57P")) return "Nothing was written. The server is starting or stopping.";
   if (state == "3D000") return "Create it with `createdb`, or name another one under [fabric] in epic.toml.";
   if (pg_code_of(failure) == StoreErrorCode::corrupt)
     return "It is not what epic has made. Restore the database from a copy.";
@@ -172,7 +172,8 @@ std::expected<PgConnection, StoreError> PgConnection::open(const std::string& ur
     if (message.contains("does not exist") && message.contains("database")) failure.state = "3D000";
     if (message.contains("authentication") || message.contains("password") || message.contains("role \""))
       failure.state = "28000";
-    return std::unexpected(error(url, "connect", failure));
+    return std::unexpected(StoreError{pg_code_of(failure), fmt::format("cannot connect to the store '{}': {}. {}", url,
+                                                                       pg_first_line(message), pg_way_out(failure))});
   }
   PQsetnonblocking(raw, 1);
   if (PQenterPipelineMode(raw) != 1) return std::unexpected(connection.error("set up the session", connection.lost()));
