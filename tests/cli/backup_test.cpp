@@ -158,12 +158,26 @@ TEST_CASE("backup: a directory where everyone may make files is fine, but nothin
   CHECK_THAT(refused.err, Catch::Contains("where other users may make files"));
 }
 
-TEST_CASE("backup: damage is in the backup and named; restore wants to be told", "[cli]") {
+TEST_CASE("backup: damage is in the backup and named, and restore wants to be told", "[cli]") {
   Transcript transcript("unused");
   make_project_with_state(transcript);
   run_sql(transcript.directory() / ".epic/state.sqlite", "UPDATE mail SET why = 'else' WHERE status = 2");
-  CHECK(transcript.run_quietly({"backup", "a.epic"}).exit_code == 1);
-  CHECK(rows_of(transcript, "a.epic").size() == 3);
+  const auto made = transcript.run_quietly({"backup", "a.epic"});
+  CHECK(made.exit_code == 1);
+  CHECK_THAT(made.err, Catch::Contains("the checksum of its status"));
+  {
+    const auto backup = open_sqlite(transcript.directory() / "a.epic", reading());
+    CHECK(contents(*backup).size() == 2);
+    int whole = 0;
+    int damaged = 0;
+    must(backup->list_mail({}, [&](const Mail&) { return ++whole, Visit::go_on; }, [&](const auto&) { ++damaged; }));
+    CHECK(whole == 1);
+    CHECK(damaged == 1);
+  }
+  const auto refused = transcript.run_quietly({"restore", "a.epic", "--yes"});
+  CHECK(refused.exit_code == 1);
+  CHECK_THAT(refused.err, Catch::Contains("--accept-damage"));
+  CHECK(transcript.run_quietly({"restore", "a.epic", "--yes", "--accept-damage"}).exit_code == 0);
 }
 
 TEST_CASE("restore: what is damaged, newer or of other shards is refused", "[cli]") {

@@ -57,7 +57,8 @@ TEST_CASE("live: a supervisor that a busy machine keeps from answering for two s
   CHECK(ps.exit_code == 0);
 }
 
-TEST_CASE("live: ps has a column for the store only if a node cannot save; one without process can neither", "[cli]") {
+TEST_CASE("live: ps has a column for the store only if a node cannot save, and one without process can neither",
+          "[cli]") {
   Transcript transcript("unused");
   transcript.write("epic.toml", kManifest);
   const std::string nodes = R"({"nodes":[{"node":"node-1","state":"ready","store":"STORE"},

@@ -317,7 +317,7 @@ TEST_CASE("fabric: calls by name take JSON, and report what is wrong with it", "
   CHECK(fabric.ask("types").at("types").as_array().size() == 9);
 }
 
-TEST_CASE("fabric: large arguments are accepted; state that is too large is refused and undone", "[node]") {
+TEST_CASE("fabric: large arguments are accepted, and state that is too large is refused and undone", "[node]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 4)};
   fabric.wait_for("ready 4 nodes");

@@ -25,7 +25,7 @@ using probe::Counter;
 using probe::Relay;
 namespace json = boost::json;
 
-TEST_CASE("poison: an entity that kills its nodes is put aside and named; others go on, until it is released",
+TEST_CASE("poison: an entity that kills its nodes is put aside and named, and others go on, until it is released",
           "[node]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 3)};

@@ -341,7 +341,7 @@ TEST_CASE("router: at its deadline a sent call is a Timeout, one that never left
   CHECK_FALSE(f.router.next_timer_ns());
 }
 
-TEST_CASE("router: if no node can be reached the calls that wait for one fail; those that come later wait",
+TEST_CASE("router: if no node can be reached the calls that wait for one fail, and those that come later wait",
           "[client]") {
   RouterFixture f;
   const auto before = f.call("a");

@@ -104,7 +104,7 @@ struct EventFixture {
 
 }  // namespace
 
-TEST_CASE("event: all that wait go on, in their order; later ones do not wait", "[kernel]") {
+TEST_CASE("event: all that wait go on, in their order, and later ones do not wait", "[kernel]") {
   EventFixture f;
   std::vector<std::string> last;
   std::size_t ended = 0;

@@ -134,7 +134,7 @@ TEST_CASE("replace: it is told only when it is durable", "[kernel]") {
   CHECK(f.fabric.run_until([&] { return outcome->is_ended; }));
 }
 
-TEST_CASE("replace: what runs ends first and keeps its result; what comes later finds the new state", "[kernel]") {
+TEST_CASE("replace: what runs ends first and keeps its result, and what comes later finds the new state", "[kernel]") {
   ReplaceFixture f;
   f.fabric.call(1, Ref<Tally>("a")->add(1, 0));
   std::vector<std::int64_t> seen;

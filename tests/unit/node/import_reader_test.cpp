@@ -64,7 +64,7 @@ TEST_CASE("import reader: a field that is given twice is refused, by its former 
              Catch::Contains("'gold_' is the same field as another one given"));
 }
 
-TEST_CASE("import reader: a line becomes the stored bytes; missing fields take their defaults", "[node]") {
+TEST_CASE("import reader: a line becomes the stored bytes, and missing fields take their defaults", "[node]") {
   ImportReaderFixture f;
   const auto row = f.reader.read(R"({"entity":"Chest/a/b","state":{"gems_":["x","y"]},"version":7,"live":true})");
   REQUIRE(row);

@@ -265,7 +265,7 @@ TEST_CASE("restoration: what a crash has left in the log of the former store is 
   CHECK(contents(*open_sqlite(former / "state.sqlite", writing())) == kPresentRows);
 }
 
-TEST_CASE("restoration: a log that was cut off is not copied into the former database; both are kept as they are",
+TEST_CASE("restoration: a log that was cut off is not copied into the former database, and both are kept as they are",
           "[storage]") {
   const bool was_noticed = GENERATE(false, true);
   CAPTURE(was_noticed);

@@ -79,7 +79,7 @@ void replace_log(const fs::path& file, const fs::path& directory) {
 
 }  // namespace
 
-TEST_CASE("store files: a log that is deleted stops acknowledgements; what was acknowledged is in the database",
+TEST_CASE("store files: a log that is deleted stops acknowledgements, and what was acknowledged is in the database",
           "[storage]") {
   Open open;
   must(open.save("before"));

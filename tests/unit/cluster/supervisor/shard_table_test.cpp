@@ -364,7 +364,7 @@ TEST_CASE("shard table: when all members are drained, nothing moves", "[cluster]
   CHECK(f.table.take_actions().empty());
 }
 
-TEST_CASE("shard table: closed, it gives nothing away; opened again, it deals everything out anew", "[cluster]") {
+TEST_CASE("shard table: closed, it gives nothing away, and opened again, it deals everything out anew", "[cluster]") {
   ShardTableFixture f;
   f.start(2);
   const auto version = f.table.map().version;

@@ -98,7 +98,7 @@ TEST_CASE("activations: a drain leaves what is saved and idle in memory, and wai
   CHECK(f.find("Caller/b") == nullptr);
 }
 
-TEST_CASE("activations: one that is discarded takes its running calls with it; those that wait go on", "[kernel]") {
+TEST_CASE("activations: one that is discarded takes its running calls with it, and those that wait go on", "[kernel]") {
   ActivationsFixture f;
   const auto running = f.keep_busy();
   const auto waiting = f.begin(Ref<Caller>("b")->sum({}));

@@ -106,7 +106,7 @@ TEST_CASE("routing: a shard that is released refuses others' calls at once, also
   CHECK(f.ways == "2:refuse 1:send 3:send ");
 }
 
-TEST_CASE("routing: a call by a newer map waits for that map; one by a map before this owner's is refused",
+TEST_CASE("routing: a call by a newer map waits for that map, and one by a map before this owner's is refused",
           "[kernel]") {
   RoutingFixture f;
   f.publish(3, NodeId{2}, 3);
