@@ -115,11 +115,13 @@ class KeyedCallers {
   }
   /// Repeats every call once more, in peace, and looks at what they have done. What is wrong.
   [[nodiscard]] std::vector<std::string> judge() {
-    std::map<std::size_t, std::map<std::string, ledger::Payment>> payments;
     for (Key& key : keys_) {
       const auto deadline = std::chrono::steady_clock::now() + kTimeout;
       while (!call(key) && std::chrono::steady_clock::now() < deadline) {
       }
+    }
+    std::map<std::size_t, std::map<std::string, ledger::Payment>> payments;
+    for (const Key& key : keys_) {
       auto& of_account = payments[key.account];
       if (of_account.empty()) of_account = look(key.account);
       const ledger::Payment done = of_account[key.name];
