@@ -279,7 +279,7 @@ std::expected<PgStamp, StoreError> copy_from_database(const std::string& url, co
 
   auto copy = EPIC_TRY(Connection::open(file, Access::create, "", kFileTimeout));
   EPIC_TRY(copy.run("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF", "set up a copy"));  // all of it, or none
-  EPIC_TRY(create_format(copy, opened.identity.placement, std::chrono::system_clock::now()));
+  EPIC_TRY(create_format(copy, opened.identity.placement, OpenOptions{}.wall_clock()));
   EPIC_TRY(copy.run("BEGIN", "begin a copy"));
   for (const CopiedTable& table : kCopiedTables) EPIC_TRY(fill_file(session, copy, table, progress));
   EPIC_TRY(copy.run("COMMIT", "write a copy"));
@@ -298,7 +298,7 @@ std::expected<void, StoreError> copy_into_database(const fs::path& file, const s
                         .groups = placement.groups(),
                         .may_create = !expected,
                         .may_migrate = true,
-                        .now = std::chrono::system_clock::now()}));
+                        .now = OpenOptions{}.wall_clock()}));
   EPIC_TRY(session.run(pg::kBegin));
   auto replaced = replace_all(session, source, url, placement, expected, on_progress);
   const auto ended = session.run(replaced ? pg::kCommit : pg::kRollback);

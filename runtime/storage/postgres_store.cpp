@@ -68,13 +68,13 @@ std::expected<std::unique_ptr<PostgresStore>, StoreError> PostgresStore::open(co
   auto store = std::unique_ptr<PostgresStore>(new PostgresStore(url, std::move(options)));
   if (store->is_writing() && !store->options_.notes.empty())
     store->confirmed_.emplace(EPIC_TRY(PgConfirmed::open(store->options_.notes / kConfirmedName)));
-  EPIC_TRY(store->connect());
+  EPIC_TRY(store->open_connection());
   return store;
 }
 
 std::string PostgresStore::where() const { return fmt::format("the store '{}'", url_); }
 
-std::expected<void, StoreError> PostgresStore::connect() {
+std::expected<void, StoreError> PostgresStore::open_connection() {
   auto connection = EPIC_TRY(PgConnection::open(url_, is_writing() ? PgAccess::write : PgAccess::read));
   const bool is_first = shard_count() == 0;
   const auto opened =
@@ -131,7 +131,7 @@ std::optional<StoreError> PostgresStore::failure() const {
 std::expected<void, StoreError> PostgresStore::get_ready() {
   EPIC_ASSERT(is_writing(), "a store that was opened for reading is written");
   if (const auto failed = failure()) return std::unexpected(*failed);
-  if (!connection_ || !connection_->is_open()) EPIC_TRY(connect());
+  if (!connection_ || !connection_->is_open()) EPIC_TRY(open_connection());
   if (writer_.must_move_on) EPIC_TRY(move_on());
   if (writer_.id != 0) return {};
   const auto made = connection_->run(pg::kNewWriter);
@@ -238,7 +238,7 @@ std::expected<std::vector<PgRows>, StoreError> PostgresStore::read(std::span<con
             fmt::format("the connection to the store '{}' broke, and the moment that was read is gone with it. Try "
                         "again.",
                         url_)});
-      EPIC_TRY(connect());
+      EPIC_TRY(open_connection());
       is_last_try = true;
     }
     auto rows = connection_->run(calls);

@@ -116,7 +116,7 @@ class PostgresStore final : public Store {
   [[nodiscard]] std::uint32_t shard_count() const { return identity_.placement.shard_count(); }
 
   // ---- connections
-  std::expected<void, StoreError> connect();
+  std::expected<void, StoreError> open_connection();
   /// For writing: there is a connection, and what the last one has done is known.
   std::expected<void, StoreError> get_ready();
   std::expected<void, StoreError> move_on();

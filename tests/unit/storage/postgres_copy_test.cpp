@@ -67,8 +67,7 @@ TEST_CASE("postgres copy: a backup of a database becomes a file store, and that 
   CHECK(rows[3].incarnation == incarnation_of(NodeId{1}));
 }
 
-TEST_CASE("postgres copy: what a restoration replaces is kept, and what had it open writes nothing more",
-          "[storage]") {
+TEST_CASE("postgres copy: what a restoration replaces is kept, and what had it open writes nothing more", "[storage]") {
   CopyPlaces places;
   const auto store = open_postgres(places.url);
   const ShardEpoch held = take(*store);
