@@ -189,7 +189,7 @@ TEMPLATE_TEST_CASE("resharding: a store that nobody has used yet", "[storage]", 
 
 TEMPLATE_TEST_CASE("resharding: by groups of classes, tagged keys go where the group's are, and the store says so",
                    "[storage]", MemoryPlace, SqlitePlace, PostgresPlace) {
-  const auto count = GENERATE(kShardCount, 24U);
+  const auto count = GENERATE(as<std::uint32_t>(), kShardCount, 24U);
   const Placement together(count, {{"T", "Room"}, {"Gone", "Room"}});
   TestType place;
   fill(place.store());
