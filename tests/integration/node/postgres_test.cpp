@@ -126,33 +126,37 @@ TEST_CASE("postgres: connections that break at any moment change no result, and 
   Supervised fabric{project, "unused", nodes_on(url, 2)};
   fabric.wait_for("ready 2 nodes");
   std::atomic<bool> is_over{false};
-  std::int64_t expected = 0;
+  std::atomic<std::int64_t> answered = 0;
   std::string problem;
   std::thread caller([&] {
     const Client client = Client::connect(project.path().string(), {.call_timeout = 60s});
     while (!is_over) {
       try {
         const std::int64_t result = client.call(client.get<Counter>("a")->add(1));
-        if (result == ++expected) continue;
-        problem = fmt::format("call {} gives {}", expected, result);
+        if (result == ++answered) continue;
+        problem = fmt::format("call {} gives {}", answered.load(), result);
       } catch (const epic::Unavailable&) {  // it has not run
         ::poll(nullptr, 0, 5);
         continue;
       } catch (const epic::Error& error) {
         problem = error.what();
       }
-      return;
+      break;
     }
+    is_over = true;
   });
-  for (int i = 0; i < 20; ++i) {
+  for (int i = 0; i < 20 && !is_over; ++i) {
+    const std::int64_t before = answered;
     server.run_sql(url,
                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'epic'");
-    ::poll(nullptr, 0, 100);
-    fabric.listen();
+    do {
+      ::poll(nullptr, 0, 100);
+      fabric.listen();
+    } while (i % 2 == 0 && answered == before && !is_over);  // every second one comes whatever the last has left
   }
   is_over = true;
   caller.join();
   CHECK(problem == "");
-  CHECK(expected > 20);
-  CHECK(fabric.call("Counter/a", "get").at("result") == expected);
+  CHECK(answered >= 10);
+  CHECK(fabric.call("Counter/a", "get").at("result") == answered.load());
 }

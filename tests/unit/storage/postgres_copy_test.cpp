@@ -39,7 +39,8 @@ std::unique_ptr<Store> read(const StoreAddress& address) {
 
 }  // namespace
 
-TEST_CASE("postgres copy: a backup of a database becomes a file store, and that another database", "[storage]") {
+TEST_CASE("postgres copy: a backup of a database becomes a file store, and that another database",
+          "[postgres][storage]") {
   CopyPlaces places;
   fill(*open_postgres(places.url));
   const auto content = must(write_backup(places.database, places.backup, {}));
@@ -67,7 +68,8 @@ TEST_CASE("postgres copy: a backup of a database becomes a file store, and that 
   CHECK(rows[3].incarnation == incarnation_of(NodeId{1}));
 }
 
-TEST_CASE("postgres copy: what a restoration replaces is kept, and what had it open writes nothing more", "[storage]") {
+TEST_CASE("postgres copy: what a restoration replaces is kept, and what had it open writes nothing more",
+          "[postgres][storage]") {
   CopyPlaces places;
   const auto store = open_postgres(places.url);
   const ShardEpoch held = take(*store);
@@ -85,7 +87,7 @@ TEST_CASE("postgres copy: what a restoration replaces is kept, and what had it o
   take(*open_postgres(places.url));
 }
 
-TEST_CASE("postgres copy: a store that was written after it was copied is not replaced", "[storage]") {
+TEST_CASE("postgres copy: a store that was written after it was copied is not replaced", "[postgres][storage]") {
   CopyPlaces places;
   const auto store = open_postgres(places.url);
   const ShardEpoch held = take(*store);
@@ -96,7 +98,7 @@ TEST_CASE("postgres copy: a store that was written after it was copied is not re
   CHECK(contents(*store) == std::vector<std::string>{"T/a=1", "T/b=2"});
 }
 
-TEST_CASE("postgres copy: a damaged row stays damaged", "[storage]") {
+TEST_CASE("postgres copy: a damaged row stays damaged", "[postgres][storage]") {
   CopyPlaces places;
   {
     const auto store = open_postgres(places.url);

@@ -54,7 +54,7 @@ Batch second_of(const ShardEpoch& held) { return batch_of({held}, {replacing(Ver
 }  // namespace
 
 TEST_CASE("postgres: a session that is open writes nothing more when the store is marked, nor after that is accepted",
-          "[storage]") {
+          "[postgres][storage]") {
   PgPlace place;
   const auto store = open_postgres(place.url);
   const ShardEpoch held = take(*store);
@@ -70,7 +70,7 @@ TEST_CASE("postgres: a session that is open writes nothing more when the store i
   CHECK(contents(*must(PostgresStore::open(place.url, {.mode = OpenMode::read_only}))).empty());
 }
 
-TEST_CASE("postgres: what was confirmed to a process that has died is missed by the next one", "[storage]") {
+TEST_CASE("postgres: what was confirmed to a process that has died is missed by the next one", "[postgres][storage]") {
   PgPlace place;
   const TempDir notes;
   {
@@ -126,7 +126,7 @@ TEST_CASE("postgres: a former owner that keeps its shard's row locked loses its 
   CHECK(contents(*supervisor) == std::vector<std::string>{"T/a=1"});
 }
 
-TEST_CASE("postgres: goes on with a standby that has everything that was confirmed", "[storage]") {
+TEST_CASE("postgres: goes on with a standby that has everything that was confirmed", "[postgres][storage]") {
   PgPair pair;
   const auto store = open_postgres(pair.url);
   const ShardEpoch held = take(*store);
@@ -148,7 +148,8 @@ TEST_CASE("postgres: goes on with a standby that has everything that was confirm
   CHECK(contents(*store) == std::vector<std::string>{"T/a=3"});
 }
 
-TEST_CASE("postgres: a standby that lacks what was confirmed is marked by the first that writes to it", "[storage]") {
+TEST_CASE("postgres: a standby that lacks what was confirmed is marked by the first that writes to it",
+          "[postgres][storage]") {
   PgPair pair;
   const TempDir notes;
   auto dying = open_postgres(pair.url, noting_in(notes));

@@ -62,7 +62,7 @@ TEST_CASE("postgres: is made once, by the first of several, and found by all", "
   CHECK_THAT(newer.message, Catch::Contains("format 77") && Catch::Contains("epic 9.8.7 or newer"));
 }
 
-TEST_CASE("postgres: a database that is missing, and a server that is, are told apart", "[storage]") {
+TEST_CASE("postgres: a database that is missing, and a server that is, are told apart", "[postgres][storage]") {
   const std::string url = PostgresServer::shared().make_database();
   const StoreError missing = error_of(PostgresStore::open(
       url.substr(0, url.find('?')) + "_none" + url.substr(url.find('?')), {.mode = OpenMode::read_only}));
@@ -146,7 +146,7 @@ TEST_CASE("postgres: a commit that waits while its shard is granted to another i
   CHECK(contents(*store).empty());
 }
 
-TEST_CASE("postgres: a session whose link was moved on writes nothing more", "[storage]") {
+TEST_CASE("postgres: a session whose link was moved on writes nothing more", "[postgres][storage]") {
   PgPlace place;
   const auto store = open_postgres(place.url);
   const ShardEpoch held = take(*store);
@@ -156,7 +156,7 @@ TEST_CASE("postgres: a session whose link was moved on writes nothing more", "[s
 }
 
 TEST_CASE("postgres: a database that has lost confirmed commits is marked, and written only when that is accepted",
-          "[storage]") {
+          "[postgres][storage]") {
   PgPlace place;
   const auto store = open_postgres(place.url);
   const ShardEpoch held = take(*store);
@@ -183,7 +183,7 @@ TEST_CASE("postgres: a database that has lost confirmed commits is marked, and w
   CHECK(contents(*open_postgres(place.url)) == std::vector<std::string>{"T/a=1"});
 }
 
-TEST_CASE("postgres: goes on when the server is back", "[storage]") {
+TEST_CASE("postgres: goes on when the server is back", "[postgres][storage]") {
   PostgresServer server;
   const std::string url = server.make_database();
   const auto store = open_postgres(url);
@@ -201,7 +201,7 @@ TEST_CASE("postgres: goes on when the server is back", "[storage]") {
   CHECK(contents(*store) == std::vector<std::string>{"T/a=2"});
 }
 
-TEST_CASE("postgres: a read-only database is named, and written when it is none any more", "[storage]") {
+TEST_CASE("postgres: a read-only database is named, and written when it is none any more", "[postgres][storage]") {
   PgPlace place;
   const auto store = open_postgres(place.url);
   const ShardEpoch held = take(*store);
@@ -220,7 +220,7 @@ TEST_CASE("postgres: a read-only database is named, and written when it is none 
   must(store->commit(batch));
 }
 
-TEST_CASE("postgres: a row that was altered is never served, and the others are", "[storage]") {
+TEST_CASE("postgres: a row that was altered is never served, and the others are", "[postgres][storage]") {
   PgPlace place;
   const auto store = open_postgres(place.url);
   must(store->commit(batch_of({take(*store)}, {put("T", "a", "1"), put("T", "b", "2")})));
@@ -241,7 +241,8 @@ TEST_CASE("postgres: a row that was altered is never served, and the others are"
   CHECK(found == "a!b");
 }
 
-TEST_CASE("postgres: a message that becomes visible after a later one is read, and none is read twice", "[storage]") {
+TEST_CASE("postgres: a message that becomes visible after a later one is read, and none is read twice",
+          "[postgres][storage]") {
   PgPlace place;
   const auto store = open_postgres(place.url);
   const std::vector<ShardEpoch> held{take(*store, ShardId{0}), take(*store, ShardId{1})};
@@ -265,7 +266,8 @@ TEST_CASE("postgres: a message that becomes visible after a later one is read, a
   CHECK(keys_in(must(store->mail_of(ShardId{1}, 0))) == "7 8 x");  // by the next owner
 }
 
-TEST_CASE("postgres mail places: what may still become visible is read again, and nothing else", "[storage]") {
+TEST_CASE("postgres mail places: what may still become visible is read again, and nothing else",
+          "[postgres][storage]") {
   PgMailPlaces places;
   const ShardId shard{1};
   CHECK(places.find(shard, 0).from == 0);
