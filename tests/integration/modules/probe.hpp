@@ -148,7 +148,7 @@ class Relay : public epic::Entity {
   epic::Task<std::uint64_t> weigh_at_once(std::uint64_t count, std::uint64_t bytes) const {
     std::vector<epic::Call<std::uint64_t>> calls;
     for (std::uint64_t i = 0; i < count; ++i)
-      calls.push_back(epic::Ref<Relay>(i % 100)->weigh(std::string(bytes, 'x')));
+      calls.push_back(epic::Ref<Relay>(i % 100).with(std::chrono::seconds(90))->weigh(std::string(bytes, 'x')));
     std::uint64_t sum = 0;
     for (const std::uint64_t weight : co_await epic::gather(std::move(calls), {.at_once = count})) sum += weight;
     co_return sum;
