@@ -1,7 +1,6 @@
 #include "storage/postgres_connection.hpp"
 
 #include <fmt/format.h>
-#include <libpq-fe.h>
 #include <poll.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 
 #include "kernel/assert.hpp"
 #include "reflect/try.hpp"
+#include "storage/postgres_library.hpp"
 
 namespace epic::storage {
 
@@ -93,12 +93,12 @@ void pg_ignore_notice(void*, const PGresult*) {}
 
 // ---- rows ----
 
-void PgRows::Clear::operator()(pg_result* raw) const { PQclear(raw); }
+void PgRows::Clear::operator()(pg_result* raw) const { libpq().PQclear(raw); }
 
-std::size_t PgRows::size() const { return static_cast<std::size_t>(PQntuples(raw_.get())); }
+std::size_t PgRows::size() const { return static_cast<std::size_t>(libpq().PQntuples(raw_.get())); }
 
 bool PgRows::is_null(std::size_t row, int column) const {
-  return PQgetisnull(raw_.get(), static_cast<int>(row), column) != 0;
+  return libpq().PQgetisnull(raw_.get(), static_cast<int>(row), column) != 0;
 }
 
 bool PgRows::boolean(std::size_t row, int column) const { return text(row, column) == std::string_view("\1", 1); }
@@ -115,7 +115,8 @@ std::int64_t PgRows::integer(std::size_t row, int column) const {
 
 std::string_view PgRows::text(std::size_t row, int column) const {
   const int at = static_cast<int>(row);
-  return {PQgetvalue(raw_.get(), at, column), static_cast<std::size_t>(PQgetlength(raw_.get(), at, column))};
+  return {libpq().PQgetvalue(raw_.get(), at, column),
+          static_cast<std::size_t>(libpq().PQgetlength(raw_.get(), at, column))};
 }
 
 std::span<const std::byte> PgRows::blob(std::size_t row, int column) const {
@@ -125,14 +126,15 @@ std::span<const std::byte> PgRows::blob(std::size_t row, int column) const {
 
 // ---- opening ----
 
-void PgConnection::Finish::operator()(pg_conn* raw) const { PQfinish(raw); }
+void PgConnection::Finish::operator()(pg_conn* raw) const { libpq().PQfinish(raw); }
 
 std::expected<void, std::string> PgConnection::check_url(const std::string& url) {
+  if (const auto loaded = load_libpq(); !loaded) return loaded;
   char* message = nullptr;
-  PQconninfoOption* const options = PQconninfoParse(url.c_str(), &message);
+  PQconninfoOption* const options = libpq().PQconninfoParse(url.c_str(), &message);
   if (options == nullptr) {
     std::string why = message == nullptr ? "out of memory" : pg_first_line(message);
-    PQfreemem(message);
+    libpq().PQfreemem(message);
     return std::unexpected(std::move(why));
   }
   std::expected<void, std::string> checked = std::unexpected("it names no database");
@@ -146,11 +148,14 @@ std::expected<void, std::string> PgConnection::check_url(const std::string& url)
     else if ((keyword == "host" || keyword == "hostaddr") && std::string_view(option->val).contains(','))
       checked = std::unexpected("it names several hosts, which this epic does not support");
   }
-  PQconninfoFree(options);
+  libpq().PQconninfoFree(options);
   return checked;
 }
 
 std::expected<PgConnection, StoreError> PgConnection::open(const std::string& url, PgAccess access) {
+  if (const auto loaded = load_libpq(); !loaded)
+    return std::unexpected(
+        StoreError{StoreErrorCode::incompatible, fmt::format("cannot open the store '{}': {}.", url, loaded.error())});
   if (const auto checked = check_url(url); !checked)
     return std::unexpected(StoreError{
         StoreErrorCode::incompatible,
@@ -161,13 +166,13 @@ std::expected<PgConnection, StoreError> PgConnection::open(const std::string& ur
       "connect_timeout",  "tcp_user_timeout",          "keepalives_idle", "keepalives_interval",
       "keepalives_count", "fallback_application_name", "dbname",          static_cast<const char*>(nullptr)};
   const std::array values{"5", "10000", "5", "2", "3", "epic", url.c_str(), static_cast<const char*>(nullptr)};
-  PGconn* const raw = PQconnectdbParams(keywords.data(), values.data(), /*expand_dbname=*/1);
+  PGconn* const raw = libpq().PQconnectdbParams(keywords.data(), values.data(), /*expand_dbname=*/1);
   if (raw == nullptr) return std::unexpected(StoreError{StoreErrorCode::busy, "no memory to connect to a database"});
   PgConnection connection(url, access == PgAccess::write ? kWriterSilence : kReaderSilence, raw);
-  PQsetNoticeReceiver(raw, &pg_ignore_notice, nullptr);
-  if (PQstatus(raw) != CONNECTION_OK) {
+  libpq().PQsetNoticeReceiver(raw, &pg_ignore_notice, nullptr);
+  if (libpq().PQstatus(raw) != CONNECTION_OK) {
     // libpq keeps no SQLSTATE of a refused connection.
-    const std::string message = PQerrorMessage(raw);
+    const std::string message = libpq().PQerrorMessage(raw);
     PgFailure failure{.message = message};
     if (message.contains("does not exist") && message.contains("database")) failure.state = "3D000";
     if (message.contains("authentication") || message.contains("password") || message.contains("role \""))
@@ -175,8 +180,9 @@ std::expected<PgConnection, StoreError> PgConnection::open(const std::string& ur
     return std::unexpected(StoreError{pg_code_of(failure), fmt::format("cannot connect to the store '{}': {}. {}", url,
                                                                        pg_first_line(message), pg_way_out(failure))});
   }
-  PQsetnonblocking(raw, 1);
-  if (PQenterPipelineMode(raw) != 1) return std::unexpected(connection.error("set up the session", connection.lost()));
+  libpq().PQsetnonblocking(raw, 1);
+  if (libpq().PQenterPipelineMode(raw) != 1)
+    return std::unexpected(connection.error("set up the session", connection.lost()));
   EPIC_TRY(connection.set_up(access));
   return connection;
 }
@@ -217,25 +223,25 @@ std::expected<std::vector<PgRows>, PgFailure> PgConnection::run(std::span<const 
   std::vector<const PgStatement*> preparing;  // for each thing sent: what it prepares; null: it is a call
   for (const PgCall& call : calls)
     if (!send(call, preparing)) return std::unexpected(lost());
-  if (PQpipelineSync(raw_.get()) != 1) return std::unexpected(lost());
+  if (libpq().PQpipelineSync(raw_.get()) != 1) return std::unexpected(lost());
 
   std::vector<PgRows> all;
   std::optional<PgFailure> failure;
   for (const PgStatement* const prepared : preparing) {
     const auto raw = EPIC_TRY(next_of_statement());
     PgRows rows(raw);
-    const ExecStatusType status = PQresultStatus(raw);
+    const ExecStatusType status = libpq().PQresultStatus(raw);
     if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK) {
       if (prepared != nullptr)
         prepared_.insert(prepared);
       else
         all.push_back(std::move(rows));
     } else if (status != PGRES_PIPELINE_ABORTED && !failure) {
-      const char* const state = PQresultErrorField(raw, PG_DIAG_SQLSTATE);
-      const char* const message = PQresultErrorField(raw, PG_DIAG_MESSAGE_PRIMARY);
+      const char* const state = libpq().PQresultErrorField(raw, PG_DIAG_SQLSTATE);
+      const char* const message = libpq().PQresultErrorField(raw, PG_DIAG_MESSAGE_PRIMARY);
       failure = {.call = all.size(),
                  .state = state == nullptr ? "" : state,
-                 .message = message == nullptr ? PQresultErrorMessage(raw) : message};
+                 .message = message == nullptr ? libpq().PQresultErrorMessage(raw) : message};
       if (failure->is_lost()) return std::unexpected(lost(failure->message));
     }
   }
@@ -244,10 +250,11 @@ std::expected<std::vector<PgRows>, PgFailure> PgConnection::run(std::span<const 
     const auto raw = EPIC_TRY(next_result());
     if (raw == nullptr) continue;
     const PgRows rows(raw);
-    if (PQresultStatus(raw) == PGRES_PIPELINE_SYNC) break;
-    const char* const state = PQresultErrorField(raw, PG_DIAG_SQLSTATE);
-    if (state == nullptr) return std::unexpected(lost(PQresultErrorMessage(raw)));
-    if (!failure) failure = {.call = all.size(), .state = state, .message = pg_first_line(PQresultErrorMessage(raw))};
+    if (libpq().PQresultStatus(raw) == PGRES_PIPELINE_SYNC) break;
+    const char* const state = libpq().PQresultErrorField(raw, PG_DIAG_SQLSTATE);
+    if (state == nullptr) return std::unexpected(lost(libpq().PQresultErrorMessage(raw)));
+    if (!failure)
+      failure = {.call = all.size(), .state = state, .message = pg_first_line(libpq().PQresultErrorMessage(raw))};
   }
   if (failure) return std::unexpected(*std::move(failure));
   return all;
@@ -257,7 +264,7 @@ bool PgConnection::send(const PgCall& call, std::vector<const PgStatement*>& pre
   const PgStatement& statement = *call.statement;
   const bool has_name = *statement.name != '\0';
   if (has_name && !prepared_.contains(&statement) && std::ranges::find(preparing, &statement) == preparing.end()) {
-    if (PQsendPrepare(raw_.get(), statement.name, statement.sql, 0, nullptr) != 1) return false;
+    if (libpq().PQsendPrepare(raw_.get(), statement.name, statement.sql, 0, nullptr) != 1) return false;
     preparing.push_back(&statement);
   }
   std::vector<const char*> values;
@@ -270,10 +277,10 @@ bool PgConnection::send(const PgCall& call, std::vector<const PgStatement*>& pre
   const std::vector<int> formats(values.size(), 1);
   preparing.push_back(nullptr);
   if (has_name)
-    return PQsendQueryPrepared(raw_.get(), statement.name, call.params.size(), values.data(), lengths.data(),
-                               formats.data(), /*resultFormat=*/1) == 1;
-  return PQsendQueryParams(raw_.get(), statement.sql, call.params.size(), nullptr, values.data(), lengths.data(),
-                           formats.data(), /*resultFormat=*/1) == 1;
+    return libpq().PQsendQueryPrepared(raw_.get(), statement.name, call.params.size(), values.data(), lengths.data(),
+                                       formats.data(), /*resultFormat=*/1) == 1;
+  return libpq().PQsendQueryParams(raw_.get(), statement.sql, call.params.size(), nullptr, values.data(),
+                                   lengths.data(), formats.data(), /*resultFormat=*/1) == 1;
 }
 
 std::expected<pg_result*, PgFailure> PgConnection::next_of_statement() {
@@ -283,7 +290,7 @@ std::expected<pg_result*, PgFailure> PgConnection::next_of_statement() {
   for (;;) {
     auto more = next_result();
     if (!more) {
-      PQclear(first);
+      libpq().PQclear(first);
       return std::unexpected(std::move(more).error());
     }
     if (*more == nullptr) return first;
@@ -292,12 +299,12 @@ std::expected<pg_result*, PgFailure> PgConnection::next_of_statement() {
 }
 
 std::expected<pg_result*, PgFailure> PgConnection::next_result() {
-  while (PQisBusy(raw_.get()) != 0)
+  while (libpq().PQisBusy(raw_.get()) != 0)
     if (!wait()) return std::unexpected(lost());
-  PGresult* const raw = PQgetResult(raw_.get());
-  if (PQstatus(raw_.get()) == CONNECTION_BAD) {
+  PGresult* const raw = libpq().PQgetResult(raw_.get());
+  if (libpq().PQstatus(raw_.get()) == CONNECTION_BAD) {
     const PgRows rows(raw);
-    const std::string message = raw == nullptr ? "" : PQresultErrorMessage(raw);
+    const std::string message = raw == nullptr ? "" : libpq().PQresultErrorMessage(raw);
     return std::unexpected(lost(message));
   }
   return raw;
@@ -306,19 +313,20 @@ std::expected<pg_result*, PgFailure> PgConnection::next_result() {
 /// Until there is something to read, or room to write. False: there has been nothing for too long, or the connection is
 /// broken.
 bool PgConnection::wait() {
-  const int unsent = PQflush(raw_.get());
+  const int unsent = libpq().PQflush(raw_.get());
   if (unsent < 0) return false;
-  pollfd ready{
-      .fd = PQsocket(raw_.get()), .events = static_cast<short>(unsent > 0 ? POLLIN | POLLOUT : POLLIN), .revents = 0};
+  pollfd ready{.fd = libpq().PQsocket(raw_.get()),
+               .events = static_cast<short>(unsent > 0 ? POLLIN | POLLOUT : POLLIN),
+               .revents = 0};
   const int count = ::poll(&ready, 1, static_cast<int>(silence_.count()));
   if (count < 0) return errno == EINTR;
   if (count == 0) return false;
-  return (ready.revents & ~POLLOUT) == 0 || PQconsumeInput(raw_.get()) == 1;
+  return (ready.revents & ~POLLOUT) == 0 || libpq().PQconsumeInput(raw_.get()) == 1;
 }
 
 PgFailure PgConnection::lost(std::string_view why) {
   std::string message(why);
-  if (message.empty() && raw_) message = PQerrorMessage(raw_.get());
+  if (message.empty() && raw_) message = libpq().PQerrorMessage(raw_.get());
   if (message.empty()) message = fmt::format("no answer for {} s", silence_ / 1s);
   raw_.reset();
   prepared_.clear();
