@@ -9,6 +9,7 @@
 
 #include "kernel/assert.hpp"
 #include "storage/memory_store.hpp"
+#include "storage/postgres_library.hpp"
 #include "storage/postgres_store.hpp"
 #include "storage/sqlite_store.hpp"
 #include "storage/store_mark.hpp"
@@ -31,7 +32,9 @@ void stop_counting_memory() { sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); }
 std::span<const std::string_view> store_kinds() { return kStoreKinds; }
 
 bool is_store_setting(std::string_view setting) {
-  if (setting.starts_with(kUrlBegins)) return PgConnection::check_url(std::string(setting)).has_value();
+  // Without libpq nobody can tell; then open_store() says that it is missing.
+  if (setting.starts_with(kUrlBegins))
+    return !load_libpq() || PgConnection::check_url(std::string(setting)).has_value();
   return setting == kSqlite || setting == kMemory;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// open_store: the one door to a store, from `[fabric] store = "…"` in epic.toml. Nothing outside of this folder knows
-// which kinds there are, what their files are called, or what is in them.
+// open_store: the one door to a store, from `[fabric] store = "…"` in epic.toml. README.md names the few places outside
+// of this folder that look at the kind of a store.
 
 #include <cstdint>
 #include <filesystem>
