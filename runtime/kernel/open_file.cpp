@@ -61,6 +61,10 @@ OpenFile::~OpenFile() {
 
 void OpenFile::check() {
   throw_failure();
+  check_open();
+}
+
+void OpenFile::check_open() const {
   if (handle_ == nullptr) throw std::logic_error(fmt::format("epic: the file {} is closed", path_));
 }
 
@@ -75,6 +79,22 @@ std::shared_ptr<FileWork> OpenFile::make(FileAction action) {
   work->generation = generation_;
   work->handle = handle_;
   forming_.reset();  // nothing is added to what stands before it
+  return work;
+}
+
+std::shared_ptr<FileWork> OpenFile::make_own(FileAction action, std::uint64_t offset, std::size_t bytes_max,
+                                             std::string content) {
+  check_open();
+  auto work = make(action);
+  work->is_own = true;
+  work->offset = offset;
+  work->bytes = bytes_max;
+  work->content.reserve(bytes_max);
+  if (action == FileAction::write_part || action == FileAction::append_part) {
+    forget_ahead();
+    reads_in_row_ = 0;
+    work->parts.push_back(std::move(content));
+  }
   return work;
 }
 
@@ -230,7 +250,7 @@ void OpenFile::add(std::string content) {
 
 bool OpenFile::on_begun(FileWork& work) {
   if (forming_.get() == &work) forming_.reset();
-  if (!work.is_change()) return true;
+  if (!work.is_change() || work.is_own) return true;
   if (work.generation != generation_) return false;
   if (work.action == FileAction::close) {
     is_closed_ = true;
@@ -241,6 +261,7 @@ bool OpenFile::on_begun(FileWork& work) {
 
 void OpenFile::on_ended(FileWork& work) {
   if (forming_.get() == &work) forming_.reset();  // refused
+  if (work.is_own) return;
   Kernel& kernel = here("epic::File");
   switch (work.action) {
     case FileAction::open:

@@ -48,6 +48,10 @@ class OpenFile final : public FileOwner, public std::enable_shared_from_this<Ope
   void throw_failure();
   /// Makes a request for this file, which is in no line yet.
   [[nodiscard]] std::shared_ptr<FileWork> make(FileAction action);
+  /// Makes a request whose error its caller hears, and nobody else. A change makes reads forget what was read ahead.
+  /// Throws std::logic_error if the file is closed.
+  [[nodiscard]] std::shared_ptr<FileWork> make_own(FileAction action, std::uint64_t offset, std::size_t bytes_max,
+                                                   std::string content);
   /// Makes a request and puts it into its line. It is carried out even if the frame that asked for it goes away.
   [[nodiscard]] std::shared_ptr<FileWork> submit(FileAction action);
 
@@ -89,6 +93,7 @@ class OpenFile final : public FileOwner, public std::enable_shared_from_this<Ope
     std::uint64_t read = 0;          // the number of the read that has asked for it
   };
 
+  void check_open() const;
   void ask(std::uint64_t offset, std::size_t bytes);
   void ask_ahead(std::size_t bytes_wanted);
   void forget_first();

@@ -1,4 +1,4 @@
-// epic::File: operations on open files, as coroutines. What they need of the file is in open_file.hpp.
+// epic::File and epic::io: operations on open files, as coroutines. What they need of the file is in open_file.hpp.
 
 #include <fmt/format.h>
 
@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "epic/io.hpp"
 #include "epic/state.hpp"
 #include "kernel/file_request.hpp"
 #include "kernel/limits.hpp"
@@ -17,6 +18,7 @@ namespace detail {
 
 struct FileMaker {
   static File make(std::shared_ptr<OpenFile> file) { return File(std::move(file)); }
+  static const std::shared_ptr<OpenFile>& file_of(const File& file) { return file.file_; }
 };
 
 namespace {
@@ -162,6 +164,24 @@ Task<void> close_file(std::shared_ptr<OpenFile> file) {
   file->throw_failure();
 }
 
+namespace {
+
+/// One request, as it is. `content` is written, or up to `bytes_max` bytes are read.
+Task<FileResult> request_part(std::shared_ptr<OpenFile> file, FileAction action, std::uint64_t offset,
+                              std::size_t bytes_max, std::string content) {
+  std::optional<FileRequest> request;
+  {
+    FileTurn turn(*file);
+    co_await turn;
+    request.emplace(file->make_own(action, offset, bytes_max, std::move(content)));
+  }
+  if (request->work()->is_change()) co_await SavedAwaiter(Durable::seen);
+  co_await BlockingAwaiter(request->work());
+  co_return request->take();
+}
+
+}  // namespace
+
 }  // namespace detail
 
 Task<File> open(std::string path, FileMode mode) {
@@ -175,5 +195,53 @@ Task<File> open(std::string path, FileMode mode) {
   static_cast<void>(request.take());
   co_return detail::FileMaker::make(file);
 }
+
+namespace io {
+
+namespace {
+
+using detail::FileAction;
+using detail::OpenFile;
+
+Task<std::string> read_file_at(std::shared_ptr<OpenFile> file, std::uint64_t offset, std::size_t bytes_max) {
+  detail::check_file(file);
+  detail::check_file_bytes(file->path(), bytes_max);
+  co_return (co_await detail::request_part(file, FileAction::read_part, offset, bytes_max, {})).content;
+}
+
+Task<void> write_file_at(std::shared_ptr<OpenFile> file, std::uint64_t offset, std::string content) {
+  detail::check_file(file);
+  detail::check_write(*file, offset, content.size());
+  co_await detail::request_part(file, FileAction::write_part, offset, 0, std::move(content));
+}
+
+Task<void> append_to_file(std::shared_ptr<OpenFile> file, std::string content) {
+  detail::check_file(file);
+  detail::check_write(*file, std::nullopt, content.size());
+  if (file->mode() != FileMode::append)
+    throw std::logic_error(
+        fmt::format("epic: the file {} was not opened with FileMode::append: use io::write_at", file->path()));
+  co_await detail::request_part(file, FileAction::append_part, 0, 0, std::move(content));
+}
+
+Task<void> sync_file_now(std::shared_ptr<OpenFile> file) {
+  detail::check_file(file);
+  co_await detail::request_part(file, FileAction::sync, 0, 0, {});
+}
+
+}  // namespace
+
+[[clang::coro_wrapper]] Task<std::string> read_at(const File& file, std::uint64_t offset, std::size_t bytes_max) {
+  return read_file_at(detail::FileMaker::file_of(file), offset, bytes_max);
+}
+[[clang::coro_wrapper]] Task<void> write_at(const File& file, std::uint64_t offset, std::string content) {
+  return write_file_at(detail::FileMaker::file_of(file), offset, std::move(content));
+}
+[[clang::coro_wrapper]] Task<void> append(const File& file, std::string content) {
+  return append_to_file(detail::FileMaker::file_of(file), std::move(content));
+}
+[[clang::coro_wrapper]] Task<void> sync(const File& file) { return sync_file_now(detail::FileMaker::file_of(file)); }
+
+}  // namespace io
 
 }  // namespace epic

@@ -13,6 +13,7 @@
 #include "epic/file.hpp"
 #include "epic/files.hpp"
 #include "epic/gather.hpp"
+#include "epic/io.hpp"
 #include "epic/list.hpp"
 #include "epic/log.hpp"
 #include "epic/mail.hpp"

@@ -87,6 +87,7 @@ class FileWork final : public BlockingOutcome<FileResult> {
   std::shared_ptr<FileOwner> owner;    // until it has ended, so that the file stays open; null: none
   std::uint64_t generation = 0;        // the owner's
   bool has_ended = false;              // `outcome` is there
+  bool is_own = false;                 // a frame waits for it, which hears of its error; the owner need not
   std::shared_ptr<FileHandle> handle;  // shared with the owner and its other requests, so with other threads
 
  private:

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <string>
 #include <string_view>
+#include <thread>
 
 namespace bench_module {
 
@@ -236,7 +237,6 @@ class Team : public epic::Entity {
   EPIC_ENTITY(Team, methods(play), transient)
 };
 
-/// Reads and writes files in parts of one size.
 /// What a program that writes `bytes` has made, and one that reads them looks at: every byte, and other ones each time.
 inline std::string make_part(std::uint64_t number, std::uint64_t bytes) {
   return std::string(bytes, static_cast<char>('a' + number % 26));
@@ -246,6 +246,7 @@ inline std::uint64_t look_at(std::string_view part) {
                          [](std::uint64_t sum, char one) { return sum + static_cast<unsigned char>(one); });
 }
 
+/// Reads and writes files in parts of one size.
 class Copyist : public epic::Entity {
  public:
   /// Returns the sum of all bytes.
@@ -264,6 +265,19 @@ class Copyist : public epic::Entity {
     co_await file.close();
   }
   EPIC_ENTITY(Copyist, methods(read, write), transient)
+};
+
+/// Waits as a library call does that blocks its thread.
+class Waiter : public epic::Entity {
+ public:
+  epic::Task<void> wait_beside(std::chrono::milliseconds duration) const {
+    co_await epic::blocking([duration] { std::this_thread::sleep_for(duration); });  // epic:allow
+  }
+  epic::Task<void> wait_in_turn(std::chrono::milliseconds duration) const {
+    std::this_thread::sleep_for(duration);  // epic:allow
+    co_return;
+  }
+  EPIC_ENTITY(Waiter, methods(wait_beside, wait_in_turn), transient)
 };
 
 /// Counts the parts that it writes, and saves the count: the file is never ahead of it.

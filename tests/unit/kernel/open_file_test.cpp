@@ -117,6 +117,32 @@ class Archivist : public Entity {
       }
     co_return static_cast<std::int64_t>(shelf_.size());
   }
+  Task<> write_now(std::uint64_t offset, std::string text) { co_await io::write_at(book_, offset, std::move(text)); }
+  Task<> append_now(std::string text) { co_await io::append(book_, std::move(text)); }
+  Task<std::string> read_now(std::uint64_t offset, std::uint64_t count) {
+    co_return co_await io::read_at(book_, offset, count);
+  }
+  Task<> sync_now() { co_await io::sync(book_); }
+  Task<> note_now(std::string text) {
+    ++lines_;
+    co_await io::append(book_, std::move(text));
+  }
+  /// All at once; one of them fails, and is not the last.
+  Task<std::string> write_pages(std::uint64_t count, std::uint64_t too_far) {
+    std::vector<Spawned<void>> writes;
+    for (std::uint64_t i = 0; i < count; ++i) {
+      writes.push_back(spawn(io::write_at(book_, i, std::string(1, static_cast<char>('a' + i)))));
+      if (i == 1) writes.push_back(spawn(io::write_at(book_, too_far, "x")));
+    }
+    std::string outcome;
+    for (const Spawned<void>& one : writes) try {
+        co_await one;
+        outcome += '+';
+      } catch (const std::filesystem::filesystem_error&) {
+        outcome += '-';
+      }
+    co_return outcome;
+  }
   Task<> clear_shelf() {
     shelf_.clear();
     co_return;
@@ -125,7 +151,7 @@ class Archivist : public Entity {
   EPIC_ENTITY(Archivist, state(lines_, notes_),
               methods(open_book, close_book, drop_book, write, write_at, read, read_at, read_line, count_lines, size,
                       sync, note_line, note_much, lines, write_in_file, whole, spawn_all, write_three, read_twice,
-                      open_many, clear_shelf, notes))
+                      open_many, write_now, append_now, read_now, sync_now, note_now, write_pages, clear_shelf, notes))
 };
 
 const ModuleInfo& archivists() {
@@ -332,6 +358,67 @@ TEST_CASE("open file: an error that nobody has heard of is logged when the file 
   CHECK(f.has_logged("the file book, which " + std::string(f.archivist.name()) +
                      " has written to, does not have all of that: filesystem error: cannot write file"));
   CHECK(f.open_files().count == 0);
+}
+
+TEST_CASE("io: a request is done when it returns, and neither uses nor moves the place", "[kernel]") {
+  OpenFileFixture f;
+  f.fabric.files().put("book", "0123456789");
+  f.fabric.call(1, f.archivist->open_book("book", "update"));
+  CHECK(f.fabric.call(1, f.archivist->read(2)) == "01");
+  CHECK(f.fabric.call(1, f.archivist->read(2)) == "23");  // more has been read ahead
+  f.fabric.call(1, f.archivist->write_now(5, "abcdefgh"));
+  CHECK(f.content("book") == "01234abcdefgh");
+  CHECK(f.fabric.call(1, f.archivist->read(3)) == "4ab");
+  CHECK(f.fabric.call(1, f.archivist->read_now(11, 10)) == "gh");
+  CHECK(f.fabric.call(1, f.archivist->read(1)) == "c");
+  f.fabric.call(1, f.archivist->sync_now());
+  CHECK_THROWS_WITH(f.fabric.call(1, f.archivist->append_now("x")), Catch::Contains("use io::write_at"));
+  CHECK_THROWS_AS(f.fabric.call(1, f.archivist->read_now(0, kernel::limits::kFileBytesMax + 1)), std::length_error);
+
+  f.fabric.call(1, f.archivist->open_book("book", "append"));
+  f.fabric.call(1, f.archivist->append_now("!"));
+  CHECK(f.content("book") == "01234abcdefgh!");
+  CHECK_THROWS_WITH(f.fabric.call(1, f.archivist->write_now(0, "x")), Catch::Contains("to be written at its end"));
+  f.fabric.call(1, f.archivist->open_book("book", "read"));
+  CHECK_THROWS_WITH(f.fabric.call(1, f.archivist->write_now(0, "x")), Catch::Contains("was opened to be read"));
+  f.fabric.call(1, f.archivist->close_book());
+  CHECK_THROWS_WITH(f.fabric.call(1, f.archivist->read_now(0, 1)), Catch::Contains("this File is closed"));
+  f.fabric.run_for(100ms);
+  CHECK(f.open_files().count == 0);
+  CHECK(f.open_files().bytes_buffered == 0);
+  CHECK(f.fabric.kernel(1).stats().blocking == 0);
+}
+
+TEST_CASE("io: an error is that of its own request, and those behind it go on", "[kernel]") {
+  OpenFileFixture f;
+  f.fabric.call(1, f.archivist->open_book("book", "update"));
+  CHECK(f.fabric.call(1, f.archivist->write_pages(5, kTooFar)) == "++-+++");
+  CHECK(f.content("book") == "abcde");
+  CHECK(f.fabric.call(1, f.archivist->size()) == 5);  // no operation of the File throws it
+
+  f.fabric.hold_commits(true);  // the other way round: a failed write() drops no request of io
+  f.fabric.start_call<std::int64_t>(1, f.archivist->note_line(), {});
+  f.fabric.start_call<void>(1, f.archivist->write_at(kTooFar, "x"), {});
+  const auto written = f.fabric.start_call<void>(1, f.archivist->write_now(4, "!"), {});
+  f.fabric.run_for(10ms);
+  CHECK_FALSE(*written);
+  f.fabric.hold_commits(false);
+  CHECK(f.fabric.run_until([&] { return *written; }));
+  CHECK(f.content("book") == "1\ncd!");
+  CHECK_THROWS_WITH(f.fabric.call(1, f.archivist->size()), Catch::Contains("cannot write file"));
+}
+
+TEST_CASE("io: a file does not change before what a request follows is durable", "[kernel]") {
+  OpenFileFixture f;
+  f.fabric.call(1, f.archivist->open_book("book", "append"));
+  f.fabric.hold_commits(true);
+  const auto noted = f.fabric.start_call<void>(1, f.archivist->note_now("new"), {});
+  f.fabric.run_for(200ms);
+  CHECK_FALSE(*noted);
+  CHECK(f.content("book").empty());
+  f.fabric.hold_commits(false);
+  CHECK(f.fabric.run_until([&] { return *noted; }));
+  CHECK(f.content("book") == "new");
 }
 
 TEST_CASE("open file: its entity does not move before what was taken is written", "[kernel]") {

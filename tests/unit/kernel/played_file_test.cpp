@@ -72,7 +72,7 @@ class Forger : public Entity {
     FileModel model;
     File file = co_await open(path, FileMode::write);
     for (int step = 0; step < 150; ++step) {
-      const std::uint64_t what = dice.draw(9);
+      const std::uint64_t what = dice.draw(11);
       const std::size_t size = dice.draw_size();
       const std::size_t offset = dice.draw(model.content.size() + 1'000);
       bool is_right = true;
@@ -97,6 +97,12 @@ class Forger : public Entity {
       } else if (what == 7) {
         is_right = co_await file.size() == model.content.size();
         if (dice.draw(3) == 0) ++lines_;  // what follows waits for a commit
+      } else if (what == 8) {
+        is_right = co_await io::read_at(file, offset, size) == model.read_at(offset, size);
+      } else if (what == 9) {
+        const std::string text = dice.draw_text();
+        co_await io::write_at(file, offset, text);
+        model.write_at(offset, text);
       } else {
         co_await file.sync();
         file = co_await open(path, dice.draw(2) == 0 ? FileMode::read : FileMode::update);
