@@ -1,3 +1,4 @@
+cmake_minimum_required(VERSION 3.25)
 # Fails if a public header does not compile alone, or includes something that slows down the build of every module (Asio
 # alone takes three seconds). client_asio.hpp is for programs outside the fabric that use Asio themselves; no other header
 # includes it.
@@ -8,9 +9,39 @@ if(NOT headers)
 endif()
 set(heavy boost/asio boost/process boost/beast boost/json capnp/ kj/ spdlog/ CLI/ toml sqlite3 catch2
   fmt/format fmt/chrono fmt/ostream fmt/ranges "regex " "iostream " "fstream " "filesystem " "future ")
+
+# Most of the time goes to what call.hpp includes. So that is read once, for all headers that include it, directly or not.
+set(common "${DEPENDENCIES}.common.hpp")
+file(WRITE "${common}" "#include \"epic/call.hpp\"\n")
+execute_process(COMMAND ${COMPILER} -std=c++23 -x c++-header "${common}" -o "${common}.pch" -I${INCLUDE_DIR}
+  ERROR_VARIABLE errors RESULT_VARIABLE result)
+if(NOT result EQUAL 0)
+  message(FATAL_ERROR "epic/call.hpp does not compile alone:\n${errors}")
+endif()
+set(including "${INCLUDE_DIR}/epic/call.hpp")
+set(names "epic/call\\.hpp")
+set(count 1)
+set(count_before 0)
+while(count_before LESS count)
+  set(count_before ${count})
+  foreach(header IN LISTS headers)
+    file(STRINGS "${header}" hits REGEX "^#include \"(${names})\"" LIMIT_COUNT 1)
+    if(hits AND NOT header IN_LIST including)
+      list(APPEND including "${header}")
+      cmake_path(RELATIVE_PATH header BASE_DIRECTORY "${INCLUDE_DIR}" OUTPUT_VARIABLE name)
+      string(APPEND names "|${name}")
+    endif()
+  endforeach()
+  list(LENGTH including count)
+endwhile()
+
 foreach(header IN LISTS headers)
+  set(given "")
+  if(header IN_LIST including AND NOT header MATCHES "/call\\.hpp$")
+    set(given -include-pch "${common}.pch")
+  endif()
   execute_process(COMMAND ${COMPILER} -std=c++23 -fsyntax-only -MD -MF ${DEPENDENCIES} -MT all -x c++ -I${INCLUDE_DIR}
-      -include ${header} /dev/null
+      ${given} -include ${header} /dev/null
     ERROR_VARIABLE errors RESULT_VARIABLE result)
   if(NOT result EQUAL 0)
     message(FATAL_ERROR "${header} does not compile alone:\n${errors}")
