@@ -45,6 +45,18 @@ constexpr std::array kPgReaderSettings{
     PgSetting{"idle_in_transaction_session_timeout", "10min"},
     PgSetting{"jit", "off"},
 };
+/// Well below kCoordinationSilence. The server closes a connection whose client is gone within 12 s, and with it goes
+/// what that keeps locked.
+constexpr std::array kPgCoordinationSettings{
+    PgSetting{"statement_timeout", "3s"},
+    PgSetting{"lock_timeout", "2s"},
+    PgSetting{"tcp_keepalives_idle", "4"},
+    PgSetting{"tcp_keepalives_interval", "2"},
+    PgSetting{"tcp_keepalives_count", "4"},
+    PgSetting{"tcp_user_timeout", "10000"},
+    PgSetting{"idle_in_transaction_session_timeout", "5s"},
+    PgSetting{"jit", "off"},
+};
 constexpr PgStatement kPgSet{"", "SELECT set_config($1::text, $2::text, false)"};
 constexpr PgStatement kPgServer{"", "SELECT pg_is_in_recovery(), current_setting('synchronous_commit')"};
 
@@ -168,7 +180,7 @@ std::expected<PgConnection, StoreError> PgConnection::open(const std::string& ur
   const std::array values{"5", "10000", "5", "2", "3", "epic", url.c_str(), static_cast<const char*>(nullptr)};
   PGconn* const raw = libpq().PQconnectdbParams(keywords.data(), values.data(), /*expand_dbname=*/1);
   if (raw == nullptr) return std::unexpected(StoreError{StoreErrorCode::busy, "no memory to connect to a database"});
-  PgConnection connection(url, access == PgAccess::write ? kWriterSilence : kReaderSilence, raw);
+  PgConnection connection(url, silence_of(access), raw);
   libpq().PQsetNoticeReceiver(raw, &pg_ignore_notice, nullptr);
   if (libpq().PQstatus(raw) != CONNECTION_OK) {
     // libpq keeps no SQLSTATE of a refused connection.
@@ -187,15 +199,34 @@ std::expected<PgConnection, StoreError> PgConnection::open(const std::string& ur
   return connection;
 }
 
+std::chrono::milliseconds PgConnection::silence_of(PgAccess access) {
+  switch (access) {
+    case PgAccess::write:
+      return kWriterSilence;
+    case PgAccess::read:
+      return kReaderSilence;
+    case PgAccess::coordinate:
+      break;
+  }
+  return kCoordinationSilence;
+}
+
 std::expected<void, StoreError> PgConnection::set_up(PgAccess access) {
   std::vector<PgCall> calls;
   const auto add = [&](const PgSetting& setting) {
     calls.push_back({&kPgSet, PgParams().add(setting.name).add(setting.value)});
   };
-  if (access == PgAccess::write)
-    for (const PgSetting& setting : kPgWriterSettings) add(setting);
-  else
-    for (const PgSetting& setting : kPgReaderSettings) add(setting);
+  switch (access) {
+    case PgAccess::write:
+      std::ranges::for_each(kPgWriterSettings, add);
+      break;
+    case PgAccess::read:
+      std::ranges::for_each(kPgReaderSettings, add);
+      break;
+    case PgAccess::coordinate:
+      std::ranges::for_each(kPgCoordinationSettings, add);
+      break;
+  }
   if (const auto done = run(calls); !done) return std::unexpected(error("set up the session", done.error()));
   if (access == PgAccess::read) return {};
   const auto server = run(kPgServer);

@@ -1,7 +1,8 @@
 #pragma once
 // PgConnection: libpq with owners, strong types and sentences for errors.
 //
-// The only file that knows libpq, and which StoreErrorCode an error of PostgreSQL becomes.
+// The only file that knows libpq (beside cluster/coordination/postgres_session.hpp, which does not block), and which
+// StoreErrorCode an error of PostgreSQL becomes.
 //
 // run() sends statements as one transaction in one round trip (libpq's pipeline mode), unless one was begun before. The
 // server confirms it by its answer to the end of the pipeline, and by nothing else: if the connection breaks before,
@@ -80,8 +81,12 @@ struct PgFailure {
 
 enum class PgAccess : std::uint8_t {
   write,
-  read,  // the server refuses to write; a statement may take long
+  read,        // the server refuses to write; a statement may take long
+  coordinate,  // writes little, and has to know soon whether it was done
 };
+
+/// A connection to coordinate is given up after this time without an answer.
+inline constexpr std::chrono::seconds kCoordinationSilence{5};
 
 /// One thread at a time.
 class PgConnection {
@@ -92,6 +97,9 @@ class PgConnection {
 
   [[nodiscard]] std::expected<std::vector<PgRows>, PgFailure> run(std::span<const PgCall> calls);
   [[nodiscard]] std::expected<PgRows, PgFailure> run(const PgStatement& statement, PgParams params = {});
+
+  /// Gives the connection away, in pipeline mode and without anything under way; PQfinish() closes it.
+  [[nodiscard]] pg_conn* release() && { return raw_.release(); }
 
   /// After it was lost, every run() fails at once.
   [[nodiscard]] bool is_open() const { return raw_ != nullptr; }
@@ -109,6 +117,7 @@ class PgConnection {
   PgConnection(std::string url, std::chrono::milliseconds silence, pg_conn* raw)
       : url_(std::move(url)), silence_(silence), raw_(raw) {}
 
+  static std::chrono::milliseconds silence_of(PgAccess access);
   std::expected<void, StoreError> set_up(PgAccess access);
   bool send(const PgCall& call, std::vector<const PgStatement*>& preparing);
   std::expected<pg_result*, PgFailure> next_result();

@@ -34,8 +34,6 @@ constexpr PgStatement kDescription{
 constexpr PgStatement kFormatOnly{"", "SELECT format, needs_epic FROM epic.store"};
 constexpr PgStatement kGroups{"", "SELECT type, name FROM epic.placement_groups"};
 constexpr PgStatement kMakeSchema{"", "CREATE SCHEMA epic"};
-/// Any number that only epic uses: it is of this database.
-constexpr PgStatement kOneAtATime{"", "SELECT pg_advisory_xact_lock(7309453)"};
 constexpr PgStatement kDescribe{
     "",
     "INSERT INTO epic.store(format, needs_epic, hash, hash_seed, shard_count, created_at, history) "
@@ -163,7 +161,7 @@ class FormatOpening {
 
   /// Makes or migrates, unless another has done so meanwhile. An error ends the connection's transaction with it.
   std::expected<PgIdentity, StoreError> change() {
-    const std::array begin{PgCall{&pg::kBegin}, PgCall{&kOneAtATime}};
+    const std::array begin{PgCall{&pg::kBegin}, PgCall{&pg::kOneAtATime}};
     if (const auto begun = connection_.run(begin); !begun)
       return std::unexpected(fail("change the tables", begun.error()));
     auto changed = change_alone();

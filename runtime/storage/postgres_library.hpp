@@ -13,13 +13,13 @@ namespace epic::storage {
 
 /// The functions of libpq that epic uses, by their names.
 struct Libpq {
-#define EPIC_LIBPQ_FUNCTIONS(use)                                                                                \
-  use(PQclear) use(PQconnectdbParams) use(PQconninfoFree) use(PQconninfoParse) use(PQconsumeInput)               \
-      use(PQenterPipelineMode) use(PQerrorMessage) use(PQfinish) use(PQflush) use(PQfreemem) use(PQgetResult)    \
-          use(PQgetisnull) use(PQgetlength) use(PQgetvalue) use(PQisBusy) use(PQntuples) use(PQpipelineSync)     \
-              use(PQresultErrorField) use(PQresultErrorMessage) use(PQresultStatus) use(PQsendPrepare)           \
-                  use(PQsendQueryParams) use(PQsendQueryPrepared) use(PQsetNoticeReceiver) use(PQsetnonblocking) \
-                      use(PQsocket) use(PQstatus)
+#define EPIC_LIBPQ_FUNCTIONS(use)                                                                             \
+  use(PQclear) use(PQconnectdbParams) use(PQconninfoFree) use(PQconninfoParse) use(PQconsumeInput)            \
+      use(PQenterPipelineMode) use(PQerrorMessage) use(PQfinish) use(PQflush) use(PQfreemem) use(PQgetResult) \
+          use(PQgetisnull) use(PQgetlength) use(PQgetvalue) use(PQisBusy) use(PQnotifies) use(PQntuples)      \
+              use(PQpipelineSync) use(PQresultErrorField) use(PQresultErrorMessage) use(PQresultStatus)       \
+                  use(PQsendPrepare) use(PQsendQueryParams) use(PQsendQueryPrepared) use(PQsetNoticeReceiver) \
+                      use(PQsetnonblocking) use(PQsocket) use(PQstatus)
 #define EPIC_LIBPQ_MEMBER(name) decltype(&::name) name = nullptr;
   EPIC_LIBPQ_FUNCTIONS(EPIC_LIBPQ_MEMBER)
 #undef EPIC_LIBPQ_MEMBER

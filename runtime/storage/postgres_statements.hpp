@@ -329,6 +329,11 @@ inline constexpr PgStatement kLiftMark{"", "UPDATE epic.store SET mark = NULL, h
 /// A writer that has not seen the mark commits nothing after it was lifted.
 inline constexpr PgStatement kCutOffWriters{"", "UPDATE epic.writers SET link = link + 1"};
 
+// ---- the tables
+
+/// Held while tables are made or migrated. Any number that only epic uses: it is of this database.
+inline constexpr PgStatement kOneAtATime{"", "SELECT pg_advisory_xact_lock(7309453)"};
+
 // ---- moments and trials
 
 inline constexpr PgStatement kBegin{"", "BEGIN"};

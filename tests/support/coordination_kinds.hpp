@@ -6,9 +6,12 @@
 
 #include "cluster/coordination/local_coordination.hpp"
 #include "support/coordination_service.hpp"
+#include "support/postgresql_service.hpp"
 
 /// All kinds, by their CoordinationService: coordination_conformance_test.cpp.
-#define EPIC_COORDINATIONS epic::test::Local
+#define EPIC_COORDINATIONS epic::test::Local, epic::test::Postgresql
+/// Those that are a CoordinationServer: coordination_server_test.cpp, too.
+#define EPIC_COORDINATION_SERVERS epic::test::Postgresql
 
 namespace epic::test {
 

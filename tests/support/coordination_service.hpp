@@ -62,7 +62,7 @@ class CoordinationUser {
     prefixes_.emplace_back(prefix);
     coordination.watch(prefix, [this](const cluster::CoordinationChange& change) {
       if (change.key.contains(kMarker))
-        ++markers_heard_;
+        marker_heard_ = change.key;
       else
         heard_.push_back(change.key + (change.value ? "=" + *change.value : " gone"));
     });
@@ -71,9 +71,10 @@ class CoordinationUser {
   const std::vector<std::string>& heard() {
     for (const std::string& prefix : prefixes_) {
       if (!marker_lease_) marker_lease_ = open_lease(std::chrono::hours(1));
-      const int before = markers_heard_;
-      REQUIRE(put(prefix + kMarker + std::to_string(++markers_put_), "", *marker_lease_));
-      service_.run_until("a change is heard under '" + prefix + "'", [&] { return markers_heard_ > before; });
+      const std::string marker =
+          prefix + kMarker + std::to_string(marker_lease_->value) + '.' + std::to_string(++markers_put_);
+      REQUIRE(put(marker, "", *marker_lease_));
+      service_.run_until("a change is heard under '" + prefix + "'", [&] { return marker_heard_ == marker; });
     }
     return heard_;
   }
@@ -116,7 +117,7 @@ class CoordinationUser {
   std::vector<std::string> heard_;
   std::optional<cluster::LeaseId> marker_lease_;
   int markers_put_ = 0;
-  int markers_heard_ = 0;
+  std::string marker_heard_;  // the last one
 };
 
 }  // namespace epic::test

@@ -14,6 +14,7 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <sstream>
 #include <stdexcept>
 #include <utility>
 
@@ -143,11 +144,30 @@ void PostgresServer::wait_until_up() {
 }
 
 void PostgresServer::stop(End how) {
-  const pid_t process = std::exchange(process_, -1);
-  if (process < 0) return;
-  ::kill(process, how == End::fast ? SIGINT : SIGQUIT);
-  while (::waitpid(process, nullptr, 0) < 0 && errno == EINTR) {
+  if (process_ < 0) return;
+  std::vector<pid_t> killed;
+  if (how == End::kill)
+    killed = signal_all(SIGKILL);
+  else
+    ::kill(process_, how == End::fast ? SIGINT : SIGQUIT);
+  while (::waitpid(process_, nullptr, 0) < 0 && errno == EINTR) {
   }
+  process_ = -1;
+  // The next server needs the memory that they share.
+  for (const pid_t one : killed)
+    while (text_of_file(fmt::format("/proc/{}/statm", one)).find_first_not_of("0 \n") != std::string::npos)
+      ::poll(nullptr, 0, kLookEveryMs);
+}
+
+std::vector<pid_t> PostgresServer::signal_all(int signal) const {
+  std::vector<pid_t> all{process_};
+  ::kill(process_, signal);
+  std::istringstream children(text_of_file(fmt::format("/proc/{0}/task/{0}/children", process_)));
+  for (pid_t child = 0; children >> child;) {
+    ::kill(child, signal);
+    all.push_back(child);
+  }
+  return all;
 }
 
 std::string PostgresServer::url_of(const std::string& role, const std::string& database) const {

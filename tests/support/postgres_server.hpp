@@ -4,6 +4,7 @@
 // The server refuses to run as root; then it runs as `postgres`, whom its Debian package has made. It ends with the
 // test process, however that ends. Nothing is synced, unless a test is about what a crash leaves.
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include <filesystem>
@@ -36,13 +37,16 @@ class PostgresServer {
   /// first column of the first row.
   std::string run_sql(const std::string& url, const std::string& sql);
 
-  enum class End { fast, crash };
+  enum class End { fast, crash, kill };
   void stop(End how);
   /// Fails the test unless it accepts connections within 30 s.
   void start();
   /// Kills one of the processes that serve sessions of epic, if there is one: all others end with it.
   void kill_session(const std::string& url);
   void promote();
+  /// Stops all its processes like SIGSTOP; connections stay open, and are not answered.
+  void pause() { signal_all(SIGSTOP); }
+  void resume() { signal_all(SIGCONT); }
   [[nodiscard]] pid_t process() const { return process_; }
 
  private:
@@ -50,6 +54,8 @@ class PostgresServer {
   int run(const std::vector<std::string>& arguments) const;
   pid_t spawn(const std::vector<std::string>& arguments) const;
   void wait_until_up();
+  /// Returns which they are.
+  std::vector<pid_t> signal_all(int signal) const;
   [[nodiscard]] std::string url_of(const std::string& role, const std::string& database) const;
   void make_data_directory();
 
