@@ -3,7 +3,7 @@
 //
 // Each operation is one transaction: it waits for those of others, ends the leases that are overdue, and then does what
 // it is for. So operations have one order for everybody, in which the numbers of changes grow, and a lease that is
-// overdue has ended for whoever comes next. The newest change is never removed: its number is the revision.
+// overdue has ended for every later operation. The newest change is never removed: its number is the revision.
 //
 // A change is told from another of the same number, in a database that has lost something and gone on, by its mark.
 

@@ -39,7 +39,7 @@ bool is_store_setting(std::string_view setting) {
 }
 
 std::string store_settings_text() {
-  return fmt::format("\"{}\", \"{}\" or \"{}HOST/DATABASE\", one host and no password in it", kSqlite, kMemory,
+  return fmt::format("\"{}\", \"{}\" or \"{}HOST/DATABASE\", no password in it", kSqlite, kMemory,
                      kUrlBegins);
 }
 

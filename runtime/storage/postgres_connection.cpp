@@ -58,7 +58,9 @@ constexpr std::array kPgCoordinationSettings{
     PgSetting{"jit", "off"},
 };
 constexpr PgStatement kPgSet{"", "SELECT set_config($1::text, $2::text, false)"};
-constexpr PgStatement kPgServer{"", "SELECT pg_is_in_recovery(), current_setting('synchronous_commit')"};
+constexpr PgStatement kPgServer{"",
+                                "SELECT pg_is_in_recovery(), current_setting('synchronous_commit'), "
+                                "current_setting('synchronous_standby_names') = ''"};
 
 StoreErrorCode pg_code_of(const PgFailure& failure) {
   const std::string_view state = failure.state;
@@ -97,6 +99,67 @@ std::string pg_first_line(std::string_view text) {
   text = text.substr(0, text.find('\n'));
   while (text.ends_with('.') || text.ends_with(' ')) text.remove_suffix(1);
   return std::string(text);
+}
+
+/// Of a failed connection: what each host said, without libpq's hints.
+std::string pg_hosts_text(std::string_view text) {
+  std::string all;
+  for (; !text.empty(); text.remove_prefix(std::min(text.size(), text.find('\n') + 1))) {
+    const std::string line = pg_first_line(text);
+    if (!line.empty() && !line.starts_with('\t')) all += (all.empty() ? "" : "; ") + line;
+    if (!text.contains('\n')) break;
+  }
+  return all;
+}
+
+struct PgUrl {
+  std::string for_libpq;
+  bool has_several_hosts = false;
+  bool is_lossy = false;  // a standby that takes over may lack something
+};
+
+/// Takes `lossy_failover` out of the URL, which libpq does not know.
+std::expected<PgUrl, std::string> pg_split_url(const std::string& url) {
+  constexpr std::string_view kLossyFailover = "lossy_failover=";
+  PgUrl split{.for_libpq = url};
+  const std::size_t begin = url.find(kLossyFailover, std::min(url.find('?'), url.size()));
+  if (begin == std::string::npos || (url[begin - 1] != '?' && url[begin - 1] != '&')) return split;
+  const std::size_t end = std::min(url.find('&', begin), url.size());
+  const std::string value = url.substr(begin, end - begin).substr(kLossyFailover.size());
+  if (value != "true" && value != "false") return std::unexpected("`lossy_failover` is neither true nor false");
+  split.is_lossy = value == "true";
+  if (end == url.size())
+    split.for_libpq.erase(begin - 1);  // with the sign before it
+  else
+    split.for_libpq.erase(begin, end + 1 - begin);
+  return split;
+}
+
+std::expected<PgUrl, std::string> pg_read_url(const std::string& url) {
+  if (const auto loaded = load_libpq(); !loaded) return std::unexpected(loaded.error());
+  auto read = pg_split_url(url);
+  if (!read) return read;
+  char* message = nullptr;
+  PQconninfoOption* const options = libpq().PQconninfoParse(read->for_libpq.c_str(), &message);
+  if (options == nullptr) {
+    std::string why = message == nullptr ? "out of memory" : pg_first_line(message);
+    libpq().PQfreemem(message);
+    return std::unexpected(std::move(why));
+  }
+  std::optional<std::string> fault = "it names no database";
+  for (const PQconninfoOption* option = options; option->keyword != nullptr; ++option)
+    if (std::string_view(option->keyword) == "dbname" && option->val != nullptr && *option->val != '\0') fault = {};
+  for (const PQconninfoOption* option = options; option->keyword != nullptr; ++option) {
+    if (option->val == nullptr) continue;
+    const std::string_view keyword = option->keyword;
+    if (keyword == "password")
+      fault = "it has a password, which belongs into ~/.pgpass, or the file that PGPASSFILE names";
+    if (keyword == "host" || keyword == "hostaddr")
+      read->has_several_hosts |= std::string_view(option->val).contains(',');
+  }
+  libpq().PQconninfoFree(options);
+  if (fault) return std::unexpected(*std::move(fault));
+  return read;
 }
 
 void pg_ignore_notice(void*, const PGresult*) {}
@@ -141,43 +204,32 @@ std::span<const std::byte> PgRows::blob(std::size_t row, int column) const {
 void PgConnection::Finish::operator()(pg_conn* raw) const { libpq().PQfinish(raw); }
 
 std::expected<void, std::string> PgConnection::check_url(const std::string& url) {
-  if (const auto loaded = load_libpq(); !loaded) return loaded;
-  char* message = nullptr;
-  PQconninfoOption* const options = libpq().PQconninfoParse(url.c_str(), &message);
-  if (options == nullptr) {
-    std::string why = message == nullptr ? "out of memory" : pg_first_line(message);
-    libpq().PQfreemem(message);
-    return std::unexpected(std::move(why));
-  }
-  std::expected<void, std::string> checked = std::unexpected("it names no database");
-  for (const PQconninfoOption* option = options; option->keyword != nullptr; ++option)
-    if (std::string_view(option->keyword) == "dbname" && option->val != nullptr && *option->val != '\0') checked = {};
-  for (const PQconninfoOption* option = options; option->keyword != nullptr; ++option) {
-    if (option->val == nullptr) continue;
-    const std::string_view keyword = option->keyword;
-    if (keyword == "password")
-      checked = std::unexpected("it has a password, which belongs into ~/.pgpass, or the file that PGPASSFILE names");
-    else if ((keyword == "host" || keyword == "hostaddr") && std::string_view(option->val).contains(','))
-      checked = std::unexpected("it names several hosts, which this epic does not support");
-  }
-  libpq().PQconninfoFree(options);
-  return checked;
+  if (const auto read = pg_read_url(url); !read) return std::unexpected(read.error());
+  return {};
 }
 
 std::expected<PgConnection, StoreError> PgConnection::open(const std::string& url, PgAccess access) {
   if (const auto loaded = load_libpq(); !loaded)
     return std::unexpected(
         StoreError{StoreErrorCode::incompatible, fmt::format("cannot open the store '{}': {}.", url, loaded.error())});
-  if (const auto checked = check_url(url); !checked)
+  const auto read = pg_read_url(url);
+  if (!read)
     return std::unexpected(StoreError{
         StoreErrorCode::incompatible,
         fmt::format("the store '{}' is not the URL of a database: {}. Set `store` under [fabric] in epic.toml.", url,
-                    checked.error())});
-  // What comes before `dbname` may be set in the URL, too.
-  const std::array keywords{
-      "connect_timeout",  "tcp_user_timeout",          "keepalives_idle", "keepalives_interval",
-      "keepalives_count", "fallback_application_name", "dbname",          static_cast<const char*>(nullptr)};
-  const std::array values{"5", "10000", "5", "2", "3", "epic", url.c_str(), static_cast<const char*>(nullptr)};
+                    read.error())});
+  // What comes before `dbname` may be set in the URL, too. With a single host set_up() says why it cannot be written.
+  const std::array keywords{"connect_timeout",
+                            "tcp_user_timeout",
+                            "keepalives_idle",
+                            "keepalives_interval",
+                            "keepalives_count",
+                            "fallback_application_name",
+                            "dbname",
+                            read->has_several_hosts ? "target_session_attrs" : nullptr,
+                            static_cast<const char*>(nullptr)};
+  const std::array values{
+      "5", "10000", "5", "2", "3", "epic", read->for_libpq.c_str(), "read-write", static_cast<const char*>(nullptr)};
   PGconn* const raw = libpq().PQconnectdbParams(keywords.data(), values.data(), /*expand_dbname=*/1);
   if (raw == nullptr) return std::unexpected(StoreError{StoreErrorCode::busy, "no memory to connect to a database"});
   PgConnection connection(url, silence_of(access), raw);
@@ -190,12 +242,12 @@ std::expected<PgConnection, StoreError> PgConnection::open(const std::string& ur
     if (message.contains("authentication") || message.contains("password") || message.contains("role \""))
       failure.state = "28000";
     return std::unexpected(StoreError{pg_code_of(failure), fmt::format("cannot connect to the store '{}': {}. {}", url,
-                                                                       pg_first_line(message), pg_way_out(failure))});
+                                                                       pg_hosts_text(message), pg_way_out(failure))});
   }
   libpq().PQsetnonblocking(raw, 1);
   if (libpq().PQenterPipelineMode(raw) != 1)
     return std::unexpected(connection.error("set up the session", connection.lost()));
-  EPIC_TRY(connection.set_up(access));
+  EPIC_TRY(connection.set_up(access, read->has_several_hosts && !read->is_lossy ? Failover::lossless : Failover::any));
   return connection;
 }
 
@@ -211,7 +263,7 @@ std::chrono::milliseconds PgConnection::silence_of(PgAccess access) {
   return kCoordinationSilence;
 }
 
-std::expected<void, StoreError> PgConnection::set_up(PgAccess access) {
+std::expected<void, StoreError> PgConnection::set_up(PgAccess access, Failover failover) {
   std::vector<PgCall> calls;
   const auto add = [&](const PgSetting& setting) {
     calls.push_back({&kPgSet, PgParams().add(setting.name).add(setting.value)});
@@ -234,6 +286,13 @@ std::expected<void, StoreError> PgConnection::set_up(PgAccess access) {
   // This session would go on when the standby takes over, and nobody would look at what is missing there.
   if (server->boolean(0, 0))
     return std::unexpected(error("write", {.state = "25006", .message = "the server is a standby"}));
+  if (failover == Failover::lossless && access == PgAccess::write && server->boolean(0, 2))
+    return std::unexpected(StoreError{
+        StoreErrorCode::busy,
+        fmt::format("the store '{}' has several hosts, and `synchronous_standby_names` is not set on the server, so a "
+                    "standby that takes over may lack acknowledged results. Nothing was written. Set it, or add "
+                    "`lossy_failover=true` to the URL if that may happen.",
+                    url_)});
   // The role or the database may have it switched off for others; a commit of epic is durable.
   if (server->text(0, 1) != "off" && server->text(0, 1) != "local") return {};
   PgCall durable{&kPgSet, PgParams().add("synchronous_commit").add("on")};

@@ -118,7 +118,8 @@ class PgConnection {
       : url_(std::move(url)), silence_(silence), raw_(raw) {}
 
   static std::chrono::milliseconds silence_of(PgAccess access);
-  std::expected<void, StoreError> set_up(PgAccess access);
+  enum class Failover : std::uint8_t { any, lossless };
+  std::expected<void, StoreError> set_up(PgAccess access, Failover failover);
   bool send(const PgCall& call, std::vector<const PgStatement*>& preparing);
   std::expected<pg_result*, PgFailure> next_result();
   /// The result of one statement, and the end of its results.

@@ -4,6 +4,8 @@
 #include <poll.h>
 
 #include <catch2/catch.hpp>
+#include <filesystem>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -47,6 +49,32 @@ struct PgPlace {
                    "AND application_name = 'epic'");
     wait_until("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'epic'",
                "0");
+  }
+};
+
+/// Two servers of one address, of which the second follows the first.
+struct PgPair {
+  epic::test::PostgresServer primary;
+  std::string database = primary.make_database();
+  std::unique_ptr<epic::test::PostgresServer> standby;
+  epic::test::TempDir directory;
+  std::filesystem::path address = directory.path() / "address";
+  std::string url = epic::test::PostgresServer::url_through(address, database);
+
+  PgPair() { std::filesystem::create_directory_symlink(primary.directory(), address); }
+  void follow() { standby = std::make_unique<epic::test::PostgresServer>(primary); }
+  /// From here on a commit waits until the standby has it.
+  void become_synchronous() {
+    primary.run_sql(database, "ALTER SYSTEM SET synchronous_standby_names = '*'");
+    primary.run_sql(database, "SELECT pg_reload_conf()");
+    wait_until(primary, database, "SHOW synchronous_standby_names", "*");
+  }
+  void fail_over() {
+    primary.stop(epic::test::PostgresServer::End::crash);
+    std::filesystem::remove(address);
+    std::filesystem::create_directory_symlink(standby->directory(), address);
+    if (standby->process() < 0) standby->start();
+    standby->promote();
   }
 };
 

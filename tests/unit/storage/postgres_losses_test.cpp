@@ -29,26 +29,6 @@ PostgresOptions noting_in(const TempDir& directory) {
 
 constexpr PgStatement kLockEntity{"", "SELECT 1 FROM epic.snapshots WHERE key = 'a' FOR UPDATE"};
 
-/// Two servers of one address, of which the second follows the first.
-struct PgPair {
-  PostgresServer primary;
-  std::string database = primary.make_database();
-  std::unique_ptr<PostgresServer> standby;
-  TempDir directory;
-  std::filesystem::path address = directory.path() / "address";
-  std::string url = PostgresServer::url_through(address, database);
-
-  PgPair() { std::filesystem::create_directory_symlink(primary.directory(), address); }
-  void follow() { standby = std::make_unique<PostgresServer>(primary); }
-  void fail_over() {
-    primary.stop(PostgresServer::End::crash);
-    std::filesystem::remove(address);
-    std::filesystem::create_directory_symlink(standby->directory(), address);
-    if (standby->process() < 0) standby->start();
-    standby->promote();
-  }
-};
-
 Batch second_of(const ShardEpoch& held) { return batch_of({held}, {replacing(Version{1}, put("T", "a", "2"))}); }
 
 }  // namespace
@@ -132,9 +112,7 @@ TEST_CASE("postgres: goes on with a standby that has everything that was confirm
   const ShardEpoch held = take(*store);
   must(store->commit(batch_of({held}, {put("T", "a", "1")})));
   pair.follow();
-  pair.primary.run_sql(pair.database, "ALTER SYSTEM SET synchronous_standby_names = '*'");
-  pair.primary.run_sql(pair.database, "SELECT pg_reload_conf()");
-  wait_until(pair.primary, pair.database, "SHOW synchronous_standby_names", "*");
+  pair.become_synchronous();
   const std::string standby = PostgresServer::url_through(pair.standby->directory(), pair.database);
   const StoreError refused = error_of(PostgresStore::open(standby, {.mode = OpenMode::existing}));
   CHECK(refused.code == StoreErrorCode::busy);
