@@ -10,6 +10,9 @@
 // prove less. Nor does a slot have to stay for ever: who has a later transaction has everything that was confirmed
 // before it began. So the slot of the oldest writer is given to a new one.
 //
+// A process keeps its slot locked while it lives. When another one of this machine begins to write, everything before
+// that is proven by its own row, so it may forget those that have died, here and then in `epic.writers`.
+//
 // The numbers are of one *history* of a store. A person who accepts a loss begins another one; then the file begins
 // anew.
 
@@ -21,6 +24,7 @@
 #include <string>
 #include <vector>
 
+#include "files/private_files.hpp"
 #include "kernel/ids.hpp"
 #include "storage/file_lock.hpp"
 #include "storage/store.hpp"
@@ -35,6 +39,13 @@ struct PgConfirmedWriter {
   std::int64_t number = 0;
 };
 
+/// Which server it was, and how often a standby had taken over.
+struct PgServerName {
+  std::int64_t system = 0;
+  std::int64_t timeline = 0;  // 0: nothing is known
+  bool operator==(const PgServerName&) const = default;
+};
+
 /// One thread at a time; several processes use the same file.
 class PgConfirmed {
  public:
@@ -47,15 +58,23 @@ class PgConfirmed {
   /// Forgets what was noted of another history.
   [[nodiscard]] std::expected<void, StoreError> begin(std::int64_t history);
   [[nodiscard]] std::expected<std::vector<PgConfirmedWriter>, StoreError> all();
+  /// That had everything when this was last asked.
+  [[nodiscard]] std::expected<PgServerName, StoreError> server();
+  [[nodiscard]] std::expected<void, StoreError> set_server(const PgServerName& server);
+  /// Whose processes have ended. There may be others.
+  [[nodiscard]] std::expected<std::vector<std::int64_t>, StoreError> dead_writers();
+  [[nodiscard]] std::expected<void, StoreError> forget(const std::vector<std::int64_t>& dead);
   /// Returns when other processes can see it.
   [[nodiscard]] std::expected<void, StoreError> note(const PgConfirmedWriter& confirmed);
 
  private:
   struct File;
-  PgConfirmed(FileLock lock, File* file) : lock_(std::move(lock)), file_(file) {}
+  PgConfirmed(FileLock lock, files::Descriptor descriptor, File* file)
+      : lock_(std::move(lock)), descriptor_(std::move(descriptor)), file_(file) {}
   [[nodiscard]] std::expected<void, StoreError> claim_slot(const PgConfirmedWriter& confirmed);
 
   FileLock lock_;
+  files::Descriptor descriptor_;  // holds the slot
   File* file_;
   std::optional<std::size_t> slot_;
 };

@@ -80,8 +80,9 @@ std::string list_columns(const CopiedTable& table) {
   return list;
 }
 
-constexpr PgStatement kStamp{
-    "", "SELECT (SELECT history FROM epic.store), count(*), coalesce(sum(number), 0)::int8 FROM epic.writers"};
+constexpr PgStatement kStamp{"",
+                             "SELECT (SELECT history FROM epic.store), coalesce(max(writer), 0)::int8, "
+                             "coalesce(sum(number), 0)::int8 FROM epic.writers"};
 constexpr PgStatement kHoldWriters{"", "LOCK TABLE epic.store, epic.shards, epic.writers IN EXCLUSIVE MODE"};
 constexpr PgStatement kEmptyTables{
     "",

@@ -26,8 +26,19 @@ inline constexpr PgStatement kNewWriter{
     "",
     "INSERT INTO epic.writers(incarnation, link, number, backend, backend_start) "
     "SELECT 0, 0, 0, pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid() RETURNING writer"};
+/// The server's own number, and its timeline, which another one begins when it takes over.
+inline constexpr PgStatement kServerName{
+    "",
+    "SELECT system_identifier, ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int8 "
+    "FROM pg_control_system()"};
 /// $1 writers.
 inline constexpr PgStatement kNumbers{"", "SELECT writer, number FROM epic.writers WHERE writer = ANY($1::int8[])"};
+/// $1 writers whose processes have ended: those without a session that may still carry something out.
+inline constexpr PgStatement kIdleWriters{
+    "",
+    "SELECT writer FROM epic.writers w WHERE writer = ANY($1::int8[]) AND NOT EXISTS (SELECT FROM pg_stat_activity a "
+    "WHERE a.pid = w.backend AND a.backend_start = w.backend_start)"};
+inline constexpr PgStatement kRemoveWriters{"", "DELETE FROM epic.writers WHERE writer = ANY($1::int8[])"};
 /// $1 incarnations, whose sessions keep rows locked that are granted to others. They may be in the middle of something,
 /// or stopped with their machine.
 inline constexpr PgStatement kEndSessions{

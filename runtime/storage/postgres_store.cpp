@@ -28,11 +28,22 @@ std::string loss_text(const PgConfirmedWriter& confirmed, std::optional<std::int
   const std::string name = confirmed.node.value == 0
                                ? fmt::format("writer {}", confirmed.writer)
                                : fmt::format("node-{} (writer {})", confirmed.node, confirmed.writer);
+  if (!there && confirmed.number == 0) return fmt::format("{}, which had begun to write, is not there", name);
   if (!there) return fmt::format("{}, whose transactions 1 to {} were confirmed, is not there", name, confirmed.number);
   if (*there + 1 == confirmed.number)
     return fmt::format("of {} transaction {} was confirmed, and is not there", name, confirmed.number);
   return fmt::format("of {} the transactions {} to {} were confirmed, and are not there", name, *there + 1,
                      confirmed.number);
+}
+
+/// What has happened to the server since `before` was noted; empty: nothing that shows.
+std::string change_text(const PgServerName& before, const PgServerName& now) {
+  if (before.timeline == 0 || before == now) return {};
+  if (before.system != now.system)
+    return fmt::format(" (it was kept by the server with the system identifier {}, and is now by that with {})",
+                       before.system, now.system);
+  return fmt::format(" (the server's timeline was {}, and is {}: a standby has taken over, or a copy was restored)",
+                     before.timeline, now.timeline);
 }
 
 StoreError refuse_marked(const std::string& url, const std::string& mark) {
@@ -137,7 +148,27 @@ std::expected<void, StoreError> PostgresStore::get_ready() {
   const auto made = connection_->run(pg::kNewWriter);
   if (!made) return std::unexpected(note(connection_->error("begin to write", made.error())));
   writer_ = {.id = made->integer(0, 0)};
-  return note_confirmed();
+  EPIC_TRY(note_confirmed());
+  remove_dead_writers();
+  return {};
+}
+
+/// First from the notes, which would miss them in the database. If this fails, another one does it, or they stay.
+void PostgresStore::remove_dead_writers() {
+  if (!confirmed_) return;
+  const auto dead = confirmed_->dead_writers();
+  if (!dead || dead->empty()) return;
+  const auto column_of = [](const std::vector<std::int64_t>& writers) {
+    PgColumn column(PgColumn::Type::int8);
+    for (const std::int64_t writer : writers) column.add(writer);
+    return column;
+  };
+  const auto idle = connection_->run(pg::kIdleWriters, PgParams().add(column_of(*dead)));
+  if (!idle) return;
+  std::vector<std::int64_t> removed;
+  for (std::size_t i = 0; i < idle->size(); ++i) removed.push_back(idle->integer(i, 0));
+  if (confirmed_->forget(removed))
+    static_cast<void>(connection_->run(pg::kRemoveWriters, PgParams().add(column_of(removed))));
 }
 
 /// Before anybody hears of it.
@@ -154,6 +185,9 @@ std::expected<void, StoreError> PostgresStore::check_confirmed(PgConnection& con
   for (const PgConfirmedWriter& one : noted) writers.add(one.writer);
   const auto rows = connection.run(pg::kNumbers, PgParams().add(writers));
   if (!rows) return std::unexpected(connection.error("read what was confirmed", rows.error()));
+  const auto name = connection.run(pg::kServerName);
+  if (!name) return std::unexpected(connection.error("read which server it is", name.error()));
+  const PgServerName server{.system = name->integer(0, 0), .timeline = name->integer(0, 1)};
   std::map<std::int64_t, std::int64_t> numbers;
   for (std::size_t i = 0; i < rows->size(); ++i) numbers.emplace(rows->integer(i, 0), rows->integer(i, 1));
 
@@ -163,11 +197,12 @@ std::expected<void, StoreError> PostgresStore::check_confirmed(PgConnection& con
     const auto there = found == numbers.end() ? std::nullopt : std::optional(found->second);
     if (there.value_or(-1) < one.number) losses.push_back(loss_text(one, there));
   }
-  if (losses.empty()) return {};
+  if (losses.empty()) return confirmed_->set_server(server);
   const std::size_t named = std::min(losses.size(), kLossesNamedMax);
   std::string text =
       fmt::format("{}", fmt::join(losses.begin(), losses.begin() + static_cast<std::ptrdiff_t>(named), "; "));
   if (named < losses.size()) text += fmt::format("; so are those of {} more", losses.size() - named);
+  text += change_text(EPIC_TRY(confirmed_->server()), server);
   return std::unexpected(mark_lost(connection, text));
 }
 

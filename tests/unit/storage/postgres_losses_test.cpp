@@ -76,6 +76,34 @@ TEST_CASE("postgres: what was confirmed to a process that has died is missed by 
   must(open_postgres(place.url, noting_in(notes))->commit(batch_of({}, {})));
 }
 
+TEST_CASE("postgres: rows of writers that have died are removed by the next one of their machine, and no others",
+          "[postgres][storage]") {
+  PgPlace place;
+  const TempDir notes;
+  const TempDir other_notes;
+  const auto living = open_postgres(place.url, noting_in(notes));
+  must(living->commit(batch_of({}, {})));
+  for (const TempDir* const machine : {&notes, &other_notes})  // writers 2 and 3
+    must(open_postgres(place.url, noting_in(*machine))->commit(batch_of({}, {})));
+  const auto wait_until_only_one_is_left = [&] {
+    place.wait_until(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'epic'", "1");
+  };
+  wait_until_only_one_is_left();
+  place.break_connections();  // a process without a session is not dead
+
+  must(open_postgres(place.url, noting_in(notes))->commit(batch_of({}, {})));
+  CHECK(place.server.run_sql(place.url, "SELECT string_agg(writer::text, ' ' ORDER BY writer) FROM epic.writers") ==
+        "1 3 4");
+  CHECK(error_of(living->commit(batch_of({}, {}))).code == StoreErrorCode::unsure);
+  must(living->commit(batch_of({}, {})));
+  must(open_postgres(place.url, noting_in(other_notes))->commit(batch_of({}, {})));
+  wait_until_only_one_is_left();
+  must(open_postgres(place.url, noting_in(notes))->commit(batch_of({}, {})));
+  CHECK(place.server.run_sql(place.url, "SELECT string_agg(writer::text, ' ' ORDER BY writer) FROM epic.writers") ==
+        "1 5 6");
+}
+
 TEST_CASE("postgres: a former owner that keeps its shard's row locked loses its session, and the grant goes on",
           "[storage][threads]") {
   PgPlace place;
@@ -147,7 +175,8 @@ TEST_CASE("postgres: a standby that lacks what was confirmed is marked by the fi
   const StoreError lost = error_of(living->commit(next));
   CHECK(lost.code == StoreErrorCode::marked);
   CHECK_THAT(lost.message, Catch::Contains("of node-1 (writer 1) transaction 4 was confirmed") &&
-                               Catch::Contains("of node-2 (writer 2) transaction 3 was confirmed"));
+                               Catch::Contains("of node-2 (writer 2) transaction 3 was confirmed") &&
+                               Catch::Contains("the server's timeline was 1, and is 2"));
   CHECK(find_mark(locate_store(pair.url, {})).has_value());
   CHECK(contents(*must(PostgresStore::open(pair.url, {.mode = OpenMode::read_only}))) ==
         std::vector<std::string>{"T/a=1"});
