@@ -1,8 +1,11 @@
 // A store in PostgreSQL: what breaks between it and the server, and what is found of that afterwards.
 
 #include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <array>
+#include <filesystem>
 #include <thread>
 
 #include "storage/open_store.hpp"
@@ -10,6 +13,7 @@
 #include "storage/postgres_mail_places.hpp"
 #include "support/mail_fixtures.hpp"
 #include "support/postgres_place.hpp"
+#include "support/small_file_system.hpp"
 
 using namespace epic::storage;
 using namespace epic::storage::test;
@@ -218,6 +222,63 @@ TEST_CASE("postgres: a read-only database is named, and written when it is none 
   place.break_connections();
   static_cast<void>(store->load("T", "a"));
   must(store->commit(batch));
+}
+
+TEST_CASE("postgres: a full disk of the server is named, and written when there is room", "[postgres][storage]") {
+  PostgresServer& server = PostgresServer::shared();
+  std::filesystem::create_directory(server.directory() / "disk");
+  const epic::test::SmallFileSystem disk(server.directory() / "disk", "4m");
+  if (!disk.is_mounted()) {
+    WARN("skipped: this user may not mount a file system");
+    return;
+  }
+  PgPlace place;
+  const std::string base = place.server.run_sql(place.url, "SHOW data_directory");
+  const struct stat owner = [&] {
+    struct stat found{};
+    REQUIRE(::stat(base.c_str(), &found) == 0);
+    return found;
+  }();
+  REQUIRE(::chown(disk.path().c_str(), owner.st_uid, owner.st_gid) == 0);
+  server.run_sql(place.url, "CREATE TABLESPACE small LOCATION '" + disk.path().string() + "'");
+  const auto store = open_postgres(place.url);
+  const ShardEpoch held = take(*store);
+  must(store->commit(batch_of({held}, {put("T", "a", "1")})));
+  server.run_sql(place.url, "ALTER TABLE epic.snapshots SET TABLESPACE small");
+  disk.fill();
+
+  std::string noise;  // that does not shrink
+  for (std::uint32_t state = 1; noise.size() < 1'000'000; state = state * 1664525 + 1013904223)
+    noise.push_back(static_cast<char>(state >> 24));
+  const Batch large = batch_of({held}, {put("T", "b", noise)});
+  const StoreError full = error_of(store->commit(large));
+  CHECK(full.code == StoreErrorCode::full);
+  CHECK_THAT(full.message, Catch::Contains("Free some space on the database server's disk"));
+  CHECK(contents(*store) == std::vector<std::string>{"T/a=1"});
+  disk.make_room();
+  must(store->commit(large));
+  CHECK(must(store->load("T", "b"))->bytes.size() == noise.size());
+  server.run_sql(place.url, "ALTER TABLE epic.snapshots SET TABLESPACE pg_default");
+  server.run_sql(place.url, "DROP TABLESPACE small");
+}
+
+TEST_CASE("postgres: a database that is too slow ends a commit by itself, which is written when it is tried again",
+          "[postgres][storage]") {
+  PgPlace place;
+  const auto store = open_postgres(place.url);
+  const ShardEpoch held = take(*store);
+  place.server.run_sql(place.url,
+                       "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS "
+                       "'BEGIN PERFORM pg_sleep(3600); RETURN NULL; END'; "
+                       "CREATE TRIGGER slow AFTER INSERT ON epic.snapshots EXECUTE FUNCTION slow()");
+  const Batch batch = batch_of({held}, {replacing(Version{0}, put("T", "a", "1"))});
+  const StoreError slow = error_of(store->commit(batch));
+  CHECK(slow.code == StoreErrorCode::busy);
+  CHECK_THAT(slow.message, Catch::Contains("too slow") && Catch::Contains("Nothing was written"));
+  CHECK(contents(*store).empty());
+  place.server.run_sql(place.url, "DROP TRIGGER slow ON epic.snapshots");
+  must(store->commit(batch));
+  CHECK(contents(*store) == std::vector<std::string>{"T/a=1"});
 }
 
 TEST_CASE("postgres: a row that was altered is never served, and the others are", "[postgres][storage]") {
