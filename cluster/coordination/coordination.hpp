@@ -8,7 +8,7 @@
 // never before the call that began it has returned. A change reaches the watchers before its own operation is answered
 // or after: a caller must be prepared for both.
 //
-// Implementations: local_coordination.hpp, kept by the supervisor of a fabric on one machine.
+// Implementations: local_coordination.hpp, kept by the supervisor of a fabric on one machine; etcd_coordination.hpp.
 // Not here:        who owns which shard. The store fences that; coordination only says who may try.
 
 #include <chrono>
@@ -25,7 +25,7 @@ namespace epic::cluster {
 
 using LeaseId = kernel::StrongId<struct LeaseIdTag, std::uint64_t>;
 
-/// The keeper could not be asked: nobody knows whether the operation took effect.
+/// The keeper could not be asked: nobody knows whether the operation took effect, or still will.
 struct CoordinationError {
   std::string message;
 };

@@ -6,12 +6,13 @@
 
 #include "cluster/coordination/local_coordination.hpp"
 #include "support/coordination_service.hpp"
+#include "support/etcd_service.hpp"
 #include "support/postgresql_service.hpp"
 
 /// All kinds, by their CoordinationService: coordination_conformance_test.cpp.
-#define EPIC_COORDINATIONS epic::test::Local, epic::test::Postgresql
+#define EPIC_COORDINATIONS epic::test::Local, epic::test::Postgresql, epic::test::EtcdService
 /// Those that are a CoordinationServer: coordination_server_test.cpp, too.
-#define EPIC_COORDINATION_SERVERS epic::test::Postgresql
+#define EPIC_COORDINATION_SERVERS epic::test::Postgresql, epic::test::EtcdService
 
 namespace epic::test {
 

@@ -54,7 +54,10 @@ class CoordinationServer : public CoordinationService {
 /// A client whose operations are waited for. What it listens to is in `heard`, as "key=value" and "key gone".
 class CoordinationUser {
  public:
-  explicit CoordinationUser(CoordinationService& service) : coordination(service.connect()), service_(service) {}
+  explicit CoordinationUser(CoordinationService& service) : CoordinationUser(service, service.connect()) {}
+  /// `client`: of the service.
+  CoordinationUser(CoordinationService& service, cluster::Coordination& client)
+      : coordination(client), service_(service) {}
 
   cluster::Coordination& coordination;
 
