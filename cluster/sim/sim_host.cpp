@@ -28,6 +28,10 @@ class ChildProcess final : public NodeProcess {
 
   pid_t pid() const override { return child_->pid(); }
   bool try_send(const protocol::ToNode& message) override { return child_->try_send(message); }
+  bool try_share(const SharedMessage& message) override {
+    const std::span<const std::byte> frame = message.frame();
+    return child_->try_send(std::vector<std::byte>(frame.begin(), frame.end()));
+  }
   bool try_signal(int number) override { return child_->try_signal(number); }
   void kill() override { child_->die({.exit_code = 0, .signal = SIGKILL}); }
   std::expected<std::string, std::string> crash_memory() const override { return std::string(); }
@@ -116,6 +120,11 @@ bool SimHost::Child::try_send(const protocol::ToNode& message) {
   if (node_ == nullptr) return true;  // its end is about to be seen
   std::vector<std::byte> bytes;
   writer_.append(message, bytes);
+  return try_send(std::move(bytes));
+}
+
+bool SimHost::Child::try_send(std::vector<std::byte> bytes) {
+  if (node_ == nullptr) return true;
   World& world = host_.world();
   last_told_ns_ = std::max(last_told_ns_, world.now_ns() + world.draw_delay(kChannelDelayMax).count());
   world.after(nanoseconds(last_told_ns_ - world.now_ns()), node_->process_id(), fingerprint_of("told", hash_of(bytes)),

@@ -78,6 +78,7 @@ class SimHost::Child : public std::enable_shared_from_this<SimHost::Child> {
   void start(std::int64_t drift_ppm);
 
   [[nodiscard]] bool try_send(const protocol::ToNode& message);
+  [[nodiscard]] bool try_send(std::vector<std::byte> frame);
   [[nodiscard]] bool try_signal(int number);
   /// It ends at once, wherever it is; the supervisor sees that later. Not within an event of the node.
   void die(ProcessEnd end);

@@ -51,7 +51,7 @@ Fabric::Fabric(FabricParts parts)
                .on_delay = [this](const std::string& why) { on_grants_delayed(why); },
                .on_deposed = [this](const std::string& why) { on_deposed(why); },
                .on_damage = [this](const std::string& why) { on_store_damaged({why, {}, logs_.directory()}); }},
-              shards_, trail_, [this](NodeId node, const protocol::ToNode& message) { fleet_.send(node, message); }),
+              shards_, trail_, [this](NodeId node, const SharedMessage& message) { fleet_.share(node, message); }),
       fleet_(host_, options_, paths_, parts.run, std::move(parts.module), coordination_, logs_,
              {.on_message = [this](NodeId node, const protocol::FromNode& message) { on_node_message(node, message); },
               .on_ready = [this](NodeId node) { on_node_ready(node); },
@@ -177,6 +177,8 @@ void Fabric::on_node_message(NodeId node, const protocol::FromNode& message) {
     shards_.on_released(node, *released, host_.now());
     orders_.carry_out();
     advance();
+  } else if (std::holds_alternative<protocol::MapWanted>(message)) {
+    orders_.send_whole_map(node);
   } else if (const auto* answer = std::get_if<protocol::Answer>(&message)) {
     requests_.on_answer(node, *answer);
   } else if (const auto* done = std::get_if<protocol::SetupDone>(&message)) {

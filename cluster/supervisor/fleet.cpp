@@ -470,14 +470,17 @@ void Fleet::kill_all(KillCause::Reason reason) {
 }
 
 void Fleet::send(NodeId node, const protocol::ToNode& message) {
-  const auto slot = std::ranges::find(slots_, node, &NodeSlot::id);
-  if (slot == slots_.end() || !slot->process) return;
-  if (!slot->process->try_send(message)) kill(*slot, {.reason = Kill::unread});
+  if (find(node) == nullptr || !at(node).process) return;
+  if (!at(node).process->try_send(message)) kill(at(node), {.reason = Kill::unread});
+}
+
+void Fleet::share(NodeId node, const SharedMessage& message) {
+  if (find(node) == nullptr || !at(node).process) return;
+  if (!at(node).process->try_share(message)) kill(at(node), {.reason = Kill::unread});
 }
 
 const NodeSlot* Fleet::find(NodeId node) const {
-  const auto slot = std::ranges::find(slots_, node, &NodeSlot::id);
-  return slot == slots_.end() ? nullptr : &*slot;
+  return node == NodeId{0} || node.value > slots_.size() ? nullptr : &slots_[node.value - 1u];
 }
 
 std::vector<NodeId> Fleet::list_ready() const {

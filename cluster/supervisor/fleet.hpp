@@ -91,6 +91,7 @@ class Fleet {
   void forget_failures(kernel::NodeId node) { at(node).backoff.forget(); }
 
   void send(kernel::NodeId node, const protocol::ToNode& message);
+  void share(kernel::NodeId node, const SharedMessage& message);
   /// Checks for silent nodes and endless turns.
   void on_tick(TimePoint now);
 

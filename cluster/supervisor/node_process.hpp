@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "cluster/supervisor/node_exit.hpp"
+#include "cluster/supervisor/shared_message.hpp"
 #include "protocol/supervision.hpp"
 
 namespace epic::cluster {
@@ -45,6 +46,8 @@ class NodeProcess {
   [[nodiscard]] virtual pid_t pid() const = 0;
   /// False if it has not read for so long that the limit is reached.
   [[nodiscard]] virtual bool try_send(const protocol::ToNode& message) = 0;
+  /// The same, for a process that has been sent something before.
+  [[nodiscard]] virtual bool try_share(const SharedMessage& message) { return try_send(message.message()); }
   /// Sends any signal. False if the process has ended.
   [[nodiscard]] virtual bool try_signal(int number) = 0;
   /// Sends SIGKILL, which also works on a stopped process. on_end follows.

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <utility>
+
+#include "protocol/map_change.hpp"
 
 namespace epic::cluster {
 
@@ -49,14 +52,38 @@ void ShardOrders::on_granted(const std::vector<kernel::ShardId>& orphans) {
     if (i + 1 < granted.size() && is_map(granted[i]) && is_map(granted[i + 1])) continue;
     if (auto* const publish = std::get_if<ShardTable::Publish>(&granted[i])) {
       std::ranges::copy(orphans, std::back_inserter(publish->map.orphaned));
-      trail_.on_map(publish->map, host_.wall_now());
-      for (const auto& member : publish->map.members) send_(member.node, publish->map);
+      std::ranges::sort(publish->map.orphaned);
+      publish->map.orphaned.erase(std::ranges::unique(publish->map.orphaned).begin(), publish->map.orphaned.end());
+      this->publish(std::move(publish->map));
     } else {
       const auto& ask = std::get<ShardTable::AskRelease>(granted[i]);
-      send_(ask.owner, ask.release);
+      send_(ask.owner, SharedMessage(ask.release));
     }
   }
   if (!actions_.empty()) carry_out();
+}
+
+/// Members of the map before have that, and get what is new; others get all of it.
+void ShardOrders::publish(kernel::ShardMap map) {
+  trail_.on_map(map, host_.wall_now());
+  const SharedMessage change(protocol::make_map_change(published_, map));
+  std::optional<SharedMessage> whole;
+  auto before = published_.members.begin();
+  for (const auto& member : map.members) {
+    while (before != published_.members.end() && before->node < member.node) ++before;
+    if (before != published_.members.end() && *before == member) {
+      send_(member.node, change);
+    } else {
+      if (!whole) whole.emplace(protocol::make_map_change({}, map));
+      send_(member.node, *whole);
+    }
+  }
+  published_ = std::move(map);
+}
+
+void ShardOrders::send_whole_map(kernel::NodeId node) {
+  if (std::ranges::binary_search(published_.members, node, {}, &kernel::ShardMap::Member::node))
+    send_(node, SharedMessage(protocol::make_map_change({}, published_)));
 }
 
 }  // namespace epic::cluster

@@ -1,6 +1,7 @@
 #include "cluster/supervisor/shard_table.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "cluster/placement/placement.hpp"
@@ -13,15 +14,17 @@ using kernel::NodeId;
 using kernel::ShardId;
 
 ShardTable::ShardTable(std::uint32_t shard_count, std::chrono::nanoseconds quiet)
-    : quiet_(quiet), taken_(shard_count), newest_(shard_count), former_(shard_count), orphaned_(shard_count) {
+    : quiet_(quiet), taken_(shard_count), newest_(shard_count), former_(shard_count) {
   map_.owners.resize(shard_count);
   map_.owned_since.resize(shard_count);
+  count_all();
 }
 
 void ShardTable::open(TimePoint now) {
   EPIC_ASSERT(!is_open_, "the shard table was opened twice");
   is_open_ = true;
   last_change_ = now;
+  count_all();
   set_owners(place(list_candidates(), map_.owners));
   publish();
 }
@@ -30,9 +33,10 @@ void ShardTable::close() {
   is_open_ = false;
   moves_.clear();
   former_ = map_.owners;
-  std::ranges::fill(orphaned_, std::nullopt);
+  orphaned_.clear();
   std::ranges::fill(map_.owners, NodeId{0});
   std::ranges::fill(taken_, Epoch{0});
+  count_all();
 }
 
 void ShardTable::on_joined(const kernel::ShardMap::Member& member, Generation generation, TimePoint now) {
@@ -40,6 +44,7 @@ void ShardTable::on_joined(const kernel::ShardMap::Member& member, Generation ge
   EPIC_ASSERT(at == map_.members.end() || at->node != member.node, "node {} joined twice", member.node);
   map_.members.insert(at, member);
   generations_[member.node] = generation;
+  misplaced_.reset();
   last_change_ = now;
   if (!is_open_) return;
   set_owners(place_without({}));
@@ -47,26 +52,28 @@ void ShardTable::on_joined(const kernel::ShardMap::Member& member, Generation ge
 }
 
 void ShardTable::on_death(NodeId node, TimePoint now) {
-  for (std::size_t shard = 0; shard < orphaned_.size(); ++shard)
-    if (map_.owners[shard] == node || (!is_open_ && former_[shard] == node)) orphaned_[shard] = Orphaned{now};
+  for (std::uint32_t shard = 0; shard < taken_.size(); ++shard)
+    if (map_.owners[shard] == node || (!is_open_ && former_[shard] == node))
+      orphaned_.insert_or_assign(ShardId{shard}, Orphaned{now});
 }
 
 void ShardTable::note_orphans(const std::vector<ShardId>& shards, TimePoint now) {
   for (const ShardId shard : shards)
-    if (shard.value < orphaned_.size()) orphaned_[shard.value] = Orphaned{now};
+    if (shard.value < taken_.size()) orphaned_.insert_or_assign(shard, Orphaned{now});
 }
 
 std::vector<ShardId> ShardTable::list_orphans() const {
   std::vector<ShardId> orphans;
-  for (std::uint32_t shard = 0; shard < orphaned_.size(); ++shard)
-    if (orphaned_[shard] && !orphaned_[shard]->is_taken_since) orphans.push_back(ShardId{shard});
+  for (const auto& [shard, orphaned] : orphaned_)
+    if (!orphaned.is_taken_since) orphans.push_back(shard);
   return orphans;
 }
 
 void ShardTable::on_left(NodeId node, TimePoint now) {
-  draining_.erase(node);  // it may have been drained before it became a member
+  stop_draining(node);  // it may have been drained before it became a member
   if (std::erase_if(map_.members, [&](const auto& member) { return member.node == node; }) == 0) return;
   generations_.erase(node);
+  misplaced_.reset();
   last_change_ = now;
   std::erase_if(moves_, [&](const auto& move) { return move.second.from == node; });
   if (!is_open_) return;
@@ -77,8 +84,9 @@ void ShardTable::on_left(NodeId node, TimePoint now) {
 void ShardTable::on_taken(NodeId node, const protocol::Taken& taken, TimePoint now) {
   for (const auto& [shard, epoch] : taken.shards) {
     if (shard.value >= taken_.size() || map_.owners[shard.value] != node) continue;
-    taken_[shard.value] = epoch;
-    if (auto& orphaned = orphaned_[shard.value]) orphaned->is_taken_since = true;
+    set_taken(shard, epoch);
+    if (const auto orphaned = orphaned_.find(shard); orphaned != orphaned_.end())
+      orphaned->second.is_taken_since = true;
   }
   on_tick(now);
 }
@@ -87,14 +95,17 @@ void ShardTable::on_released(NodeId node, const protocol::Released& released, Ti
   const auto move = moves_.find(released.shard);
   if (move == moves_.end() || move->second.from != node || move->second.asked_at != released.map_version) return;
   // Look for an owner again: the member it was meant for may be gone.
-  std::vector<NodeId> owners = map_.owners;
-  owners[released.shard.value] = wanted_owners()[released.shard.value];
-  taken_[released.shard.value] = Epoch{0};
-  if (auto& orphaned = orphaned_[released.shard.value]; orphaned && now - orphaned->at > kDeathKnownFor)
-    orphaned.reset();
+  const auto& elsewhere = misplaced();
+  const auto meant = std::ranges::lower_bound(elsewhere, released.shard, {}, &Misplaced::shard);
+  const bool is_meant = meant != elsewhere.end() && meant->shard == released.shard;
+  const NodeId next = is_meant ? meant->wanted : map_.owners[released.shard.value];
+  set_taken(released.shard, Epoch{0});
+  if (const auto orphaned = orphaned_.find(released.shard);
+      orphaned != orphaned_.end() && now - orphaned->second.at > kDeathKnownFor)
+    orphaned_.erase(orphaned);
   moves_.erase(move);
   last_change_ = now - quiet_;  // the next move need not wait
-  set_owners(owners);
+  if (next != map_.owners[released.shard.value]) set_owner(released.shard, next);
   map_.owned_since[released.shard.value] = map_.version.next();  // even if it returns to where it was
   publish();
 }
@@ -107,12 +118,12 @@ void ShardTable::on_tick(TimePoint now) {
   if (is_draining && has_move_since(now - kSlowMove)) at_once = taken_.size();
   const std::size_t on_their_way = count_on_their_way();
   if (on_their_way >= at_once) return;
-  const std::vector<NodeId> wanted = wanted_owners();
   std::map<NodeId, std::vector<ShardId>> due;  // by owner
   std::size_t room = at_once - on_their_way;
-  for (std::uint32_t i = 0; i < wanted.size() && room > 0; ++i) {
-    if (wanted[i] == map_.owners[i] || taken_[i] == Epoch{0} || moves_.contains(ShardId{i})) continue;
-    due[map_.owners[i]].push_back(ShardId{i});
+  for (const auto& [shard, wanted] : misplaced()) {
+    if (room == 0) break;
+    if (taken_[shard.value] == Epoch{0} || moves_.contains(shard)) continue;
+    due[map_.owners[shard.value]].push_back(shard);
     --room;
   }
   for (auto& [owner, shards] : due) ask_release(owner, std::move(shards), now);
@@ -127,24 +138,18 @@ void ShardTable::ask_release(NodeId owner, std::vector<ShardId> shards, TimePoin
 
 std::vector<ShardTable::Action> ShardTable::take_actions() { return std::exchange(actions_, {}); }
 
-bool ShardTable::is_settled() const {
-  return is_open_ && !map_.members.empty() && std::ranges::none_of(taken_, [](Epoch e) { return e == Epoch{0}; });
-}
+bool ShardTable::is_settled() const { return is_open_ && !map_.members.empty() && untaken_ == 0; }
 
-bool ShardTable::is_level() const { return is_settled() && moves_.empty() && wanted_owners() == map_.owners; }
+bool ShardTable::is_level() const { return is_settled() && moves_.empty() && misplaced().empty(); }
 
 std::optional<NodeId> ShardTable::find_active_owner(ShardId shard) const {
   if (shard.value >= taken_.size() || taken_[shard.value] == Epoch{0}) return std::nullopt;
   return map_.owners[shard.value];
 }
 
-std::size_t ShardTable::count_owned(NodeId node) const {
-  return static_cast<std::size_t>(std::ranges::count(map_.owners, node));
-}
+std::size_t ShardTable::count_owned(NodeId node) const { return owned_[node.value]; }
 
-std::size_t ShardTable::count_on_their_way() const {
-  return moves_.size() + static_cast<std::size_t>(std::ranges::count(taken_, Epoch{0}));
-}
+std::size_t ShardTable::count_on_their_way() const { return moves_.size() + untaken_; }
 
 bool ShardTable::has_move_since(TimePoint time) const {
   return std::ranges::any_of(moves_, [&](const auto& move) { return move.second.begun <= time; });
@@ -152,13 +157,14 @@ bool ShardTable::has_move_since(TimePoint time) const {
 
 /// Members that may get shards: those not drained, unless there are no others; of them the newest generation.
 std::vector<NodeId> ShardTable::list_candidates() const {
-  std::vector<NodeId> candidates;
-  for (const auto& [node, generation] : generations_) candidates.push_back(node);
-  const auto is_drained = [&](NodeId node) { return draining_.contains(node); };
-  if (!std::ranges::all_of(candidates, is_drained)) std::erase_if(candidates, is_drained);
+  const auto is_drained = [&](const auto& member) { return draining_.contains(member.first); };
+  const bool are_all_drained = std::ranges::all_of(generations_, is_drained);
   Generation newest{0};
-  for (const NodeId node : candidates) newest = std::max(newest, generations_.at(node));
-  std::erase_if(candidates, [&](NodeId node) { return generations_.at(node) != newest; });
+  for (const auto& member : generations_)
+    if (are_all_drained || !is_drained(member)) newest = std::max(newest, member.second);
+  std::vector<NodeId> candidates;
+  for (const auto& member : generations_)
+    if (member.second == newest && (are_all_drained || !is_drained(member))) candidates.push_back(member.first);
   return candidates;
 }
 
@@ -181,32 +187,57 @@ std::vector<NodeId> ShardTable::place_without(const std::map<NodeId, TimePoint>&
   const Generation newest = candidates.empty() ? Generation{0} : generations_.at(candidates.front());
   std::vector<NodeId> staying;
   for (const auto& [node, generation] : generations_)
-    if (!leaving.contains(node) || std::ranges::find(candidates, node) != candidates.end()) staying.push_back(node);
-  const std::vector<NodeId> placed = place_ownerless(candidates, staying, map_.owners);
-  std::vector<NodeId> owners = map_.owners;
+    if (!leaving.contains(node) || std::ranges::binary_search(candidates, node)) staying.push_back(node);
+  std::vector<NodeId> owners = place_ownerless(candidates, staying, map_.owners);
   for (std::size_t shard = 0; shard < owners.size(); ++shard) {
-    const bool may_go = newest_[shard] <= newest;
-    const bool has_owner = generations_.contains(owners[shard]);
-    if (may_go)
-      owners[shard] = placed[shard];
-    else if (!has_owner)
-      owners[shard] = NodeId{0};
+    const NodeId owner = map_.owners[shard];
+    if (owners[shard] == owner || newest_[shard] <= newest) continue;
+    owners[shard] = generations_.contains(owner) ? owner : NodeId{0};
   }
   return owners;
 }
 
+const std::vector<ShardTable::Misplaced>& ShardTable::misplaced() const {
+  if (misplaced_) return *misplaced_;
+  misplaced_.emplace();
+  const std::vector<NodeId> wanted = wanted_owners();
+  for (std::uint32_t shard = 0; shard < wanted.size(); ++shard)
+    if (wanted[shard] != map_.owners[shard]) misplaced_->push_back({ShardId{shard}, wanted[shard]});
+  return *misplaced_;
+}
+
+void ShardTable::count_all() {
+  owned_.assign(std::size_t{std::numeric_limits<decltype(NodeId::value)>::max()} + 1, 0);
+  for (const NodeId owner : map_.owners) ++owned_[owner.value];
+  untaken_ = static_cast<std::size_t>(std::ranges::count(taken_, Epoch{0}));
+  misplaced_.reset();
+}
+
+void ShardTable::set_taken(ShardId shard, Epoch epoch) {
+  Epoch& taken = taken_[shard.value];
+  if (taken == Epoch{0}) --untaken_;
+  taken = epoch;
+  if (taken == Epoch{0}) ++untaken_;
+}
+
 /// For the next map.
+void ShardTable::set_owner(ShardId shard, NodeId node) {
+  NodeId& owner = map_.owners[shard.value];
+  --owned_[owner.value];
+  ++owned_[node.value];
+  owner = node;
+  misplaced_.reset();
+  set_taken(shard, Epoch{0});
+  map_.owned_since[shard.value] = map_.version.next();
+  if (node == NodeId{0}) return;
+  const Generation given = generations_.at(node);
+  EPIC_ASSERT(given >= newest_[shard.value], "shard {} goes back to generation {}", shard, given);
+  newest_[shard.value] = given;
+}
+
 void ShardTable::set_owners(const std::vector<NodeId>& owners) {
-  for (std::size_t shard = 0; shard < owners.size(); ++shard) {
-    if (owners[shard] == map_.owners[shard]) continue;
-    taken_[shard] = Epoch{0};
-    map_.owned_since[shard] = map_.version.next();
-    if (owners[shard] == NodeId{0}) continue;
-    const Generation given = generations_.at(owners[shard]);
-    EPIC_ASSERT(given >= newest_[shard], "shard {} goes back to generation {}", shard, given);
-    newest_[shard] = given;
-  }
-  map_.owners = owners;
+  for (std::uint32_t shard = 0; shard < owners.size(); ++shard)
+    if (owners[shard] != map_.owners[shard]) set_owner(ShardId{shard}, owners[shard]);
 }
 
 void ShardTable::publish() {
@@ -214,8 +245,7 @@ void ShardTable::publish() {
   map_.moving.clear();
   for (const auto& [shard, move] : moves_) map_.moving.push_back(shard);
   map_.orphaned.clear();
-  for (std::uint32_t shard = 0; shard < orphaned_.size(); ++shard)
-    if (orphaned_[shard]) map_.orphaned.push_back(ShardId{shard});
+  for (const auto& [shard, orphaned] : orphaned_) map_.orphaned.push_back(shard);
   actions_.push_back(Publish{map_});
 }
 

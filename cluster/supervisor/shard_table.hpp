@@ -78,8 +78,14 @@ class ShardTable {
   void on_released(kernel::NodeId node, const protocol::Released& released, TimePoint now);
   /// The member is to own nothing: its shards move to the others, without waiting for quiet. Forgotten when it leaves.
   /// `announced`: when the grace of its running calls began.
-  void drain(kernel::NodeId node, TimePoint announced) { draining_[node] = announced; }
-  void stop_draining(kernel::NodeId node) { draining_.erase(node); }
+  void drain(kernel::NodeId node, TimePoint announced) {
+    draining_[node] = announced;
+    misplaced_.reset();
+  }
+  void stop_draining(kernel::NodeId node) {
+    draining_.erase(node);
+    misplaced_.reset();
+  }
   /// Starts moves that are due.
   void on_tick(TimePoint now);
 
@@ -108,26 +114,38 @@ class ShardTable {
     kernel::MapVersion asked_at;
     TimePoint begun;
   };
+  struct Misplaced {
+    kernel::ShardId shard;
+    kernel::NodeId wanted;
+  };
 
   [[nodiscard]] std::vector<kernel::NodeId> list_candidates() const;
   [[nodiscard]] bool is_of_one_generation() const;
   [[nodiscard]] std::vector<kernel::NodeId> wanted_owners() const;
   [[nodiscard]] std::vector<kernel::NodeId> place_without(const std::map<kernel::NodeId, TimePoint>& leaving) const;
   [[nodiscard]] std::size_t count_on_their_way() const;
+  /// The shards that should be elsewhere, by number: looked for once after each change.
+  [[nodiscard]] const std::vector<Misplaced>& misplaced() const;
   void ask_release(kernel::NodeId owner, std::vector<kernel::ShardId> shards, TimePoint now);
+  void count_all();
+  void set_taken(kernel::ShardId shard, kernel::Epoch epoch);
+  void set_owner(kernel::ShardId shard, kernel::NodeId node);
   void set_owners(const std::vector<kernel::NodeId>& owners);
   void publish();
 
   std::chrono::nanoseconds quiet_;
   bool is_open_ = false;
-  kernel::ShardMap map_;                           // a moving shard still with the owner that was asked to release it
-  std::vector<kernel::Epoch> taken_;               // by shard; epoch 0: the owner has not taken it (yet)
-  std::vector<Generation> newest_;                 // by shard: the newest generation that it was granted to
-  std::vector<kernel::NodeId> former_;             // by shard: owners when the table was closed
-  std::vector<std::optional<Orphaned>> orphaned_;  // by shard
+  kernel::ShardMap map_;                // a moving shard still with the owner that was asked to release it
+  std::vector<kernel::Epoch> taken_;    // by shard; epoch 0: the owner has not taken it (yet)
+  std::vector<Generation> newest_;      // by shard: the newest generation that it was granted to
+  std::vector<kernel::NodeId> former_;  // by shard: owners when the table was closed
+  std::map<kernel::ShardId, Orphaned> orphaned_;
   std::map<kernel::ShardId, Move> moves_;
-  std::map<kernel::NodeId, Generation> generations_;  // of the members
-  std::map<kernel::NodeId, TimePoint> draining_;      // since when
+  std::map<kernel::NodeId, Generation> generations_;         // of the members
+  std::map<kernel::NodeId, TimePoint> draining_;             // since when
+  std::vector<std::uint32_t> owned_;                         // by node id: how many shards it owns
+  std::size_t untaken_ = 0;                                  // shards that their owners have not taken
+  mutable std::optional<std::vector<Misplaced>> misplaced_;  // empty: something has changed since
   TimePoint last_change_{};
   std::vector<Action> actions_;
 };

@@ -245,6 +245,12 @@ struct SpawnedProcess::State : std::enable_shared_from_this<State> {
     pipe.lines.end();
   }
 
+  /// Sends what was added to `unsent`. False if that is too much.
+  bool try_write() {
+    if (unsent.size() + sending.size() > kUnsentBytesMax) return false;
+    if (sending.empty()) write();
+    return true;
+  }
   void write() {
     std::swap(sending, unsent);
     asio::async_write(channel, asio::buffer(sending), [self = shared_from_this()](error_code error, std::size_t) {
@@ -337,9 +343,14 @@ pid_t SpawnedProcess::pid() const { return state_->pid; }
 bool SpawnedProcess::try_send(const protocol::ToNode& message) {
   if (state_->is_ended) return true;  // it ends, and on_end reports it
   state_->writer.append(message, state_->unsent);
-  if (state_->unsent.size() + state_->sending.size() > kUnsentBytesMax) return false;
-  if (state_->sending.empty()) state_->write();
-  return true;
+  return state_->try_write();
+}
+
+bool SpawnedProcess::try_share(const SharedMessage& message) {
+  if (state_->is_ended) return true;
+  const std::span<const std::byte> frame = message.frame();
+  state_->unsent.insert(state_->unsent.end(), frame.begin(), frame.end());
+  return state_->try_write();
 }
 
 bool SpawnedProcess::try_signal(int number) { return !state_->is_ended && ::kill(state_->pid, number) == 0; }

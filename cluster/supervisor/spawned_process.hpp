@@ -24,6 +24,7 @@ class SpawnedProcess final : public NodeProcess {
 
   [[nodiscard]] pid_t pid() const override;
   [[nodiscard]] bool try_send(const protocol::ToNode& message) override;
+  [[nodiscard]] bool try_share(const SharedMessage& message) override;
   [[nodiscard]] bool try_signal(int number) override;
   void kill() override;
   [[nodiscard]] std::expected<std::string, std::string> crash_memory() const override;

@@ -60,12 +60,10 @@ std::expected<void, std::string> Engine::open(const std::string& address) {
   return transport_->listen(address);
 }
 
-bool Engine::on_shard_map(kernel::ShardMap map) {
+void Engine::on_shard_map(kernel::ShardMap map) {
   touch_time();
   transport_->set_map(map);
-  is_taking_ = false;
   kernel_.on_shard_map(std::move(map));
-  return is_taking_;
 }
 
 // ---- ticks ----
@@ -212,7 +210,6 @@ void Engine::take(std::vector<kernel::ShardId> shards) {
   const std::uint64_t job =
       storage_.take(shards, kernel_.options().self.node, kernel::Incarnation{kernel_.options().self.life});
   for (const kernel::ShardId shard : shards) newest_take_[shard.value] = job;
-  is_taking_ = true;
 }
 
 void Engine::released(kernel::ShardId shard) {

@@ -97,8 +97,8 @@ class Engine final : public kernel::Syscalls {
 
   /// After the modules are in the kernel: introduces the node and starts listening. The error is a sentence.
   [[nodiscard]] std::expected<void, std::string> open(const std::string& address);
-  /// True if it has brought shards, which are being taken: on_taken follows.
-  bool on_shard_map(kernel::ShardMap map);
+  /// If it brings shards, on_taken follows.
+  void on_shard_map(kernel::ShardMap map);
 
   // ---- a tick: begin_tick(), whatever has arrived from the network, tick()
   void begin_tick() { is_time_fresh_ = false; }
@@ -148,7 +148,6 @@ class Engine final : public kernel::Syscalls {
   BlockingPool& blocking_;
   EngineGauges gauges_;
   std::vector<std::uint64_t> newest_take_;  // by shard: only the newest take of a shard counts
-  bool is_taking_ = false;                  // the last map has brought shards
   bool is_time_fresh_ = false;
   std::int64_t wake_at_ns_ = INT64_MAX;
 };

@@ -83,7 +83,7 @@ NodeCore::NodeCore(const protocol::Configure& configure, const ModuleInfo& modul
 io::EngineEvents NodeCore::engine_events() {
   return {.on_taken =
               [this](const std::vector<kernel::ShardEpoch>& epochs) {
-                protocol::Taken taken{.map_version = taking_for_};
+                protocol::Taken taken{.map_version = map_.version};
                 for (const auto& [shard, epoch] : epochs) taken.shards.push_back({shard, epoch});
                 world_.send(taken);
               },
@@ -131,15 +131,23 @@ void NodeCore::handle(protocol::ToNode message) {
 }
 
 void NodeCore::handle(kernel::ShardMap map) {
-  if (map.version <= engine_.kernel().routing().version()) return;
+  if (map.version <= map_.version) return;
   if (map.owners.size() != engine_.kernel().options().placement.shard_count()) {
     world_.log(kernel::LogLevel::error, {},
                fmt::format("a map of {} shards was ignored: there are {}", map.owners.size(),
                            engine_.kernel().options().placement.shard_count()));
     return;
   }
-  taking_for_ = map.version;
-  if (!engine_.on_shard_map(std::move(map))) world_.send(protocol::Taken{.map_version = taking_for_});
+  map_ = std::move(map);
+  engine_.on_shard_map(map_);
+}
+
+void NodeCore::handle(const protocol::MapChange& change) {
+  if (change.version <= map_.version) return;
+  auto map = protocol::apply_map_change(map_, change);
+  if (map) return handle(std::move(*map));
+  world_.log(kernel::LogLevel::debug, {}, fmt::format("map {} was not taken in: {}", change.version, map.error()));
+  world_.send(protocol::MapWanted{map_.version});
 }
 
 void NodeCore::handle(const protocol::Release& release) {

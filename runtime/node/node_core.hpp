@@ -55,6 +55,7 @@ class NodeCore {
   [[nodiscard]] io::EngineEvents engine_events();
   void handle(const protocol::Configure&) {}
   void handle(kernel::ShardMap map);
+  void handle(const protocol::MapChange& change);
   void handle(const protocol::Release& release);
   void handle(const protocol::AnnounceStop&);
   void handle(const protocol::RunSetup&);
@@ -70,7 +71,7 @@ class NodeCore {
   std::string address_;
   io::Engine engine_;
   Requests requests_;
-  kernel::MapVersion taking_for_;
+  kernel::ShardMap map_;  // the newest, which the next change is applied to
   std::vector<std::pair<kernel::ShardId, kernel::MapVersion>> releasing_;
   bool is_stopping_ = false;
   bool is_drained_told_ = false;

@@ -4,8 +4,8 @@
 // They share a socket pair; the node finds its end as descriptor kSupervisionFd. The supervisor speaks first:
 //
 //   Configure ─▶ …loads the module, opens the store, listens… ◀─ Ready (or StartFailed, and the node exits)
-//   ShardMap  ─▶ …takes in the store the shards that became its own…  ◀─ Taken
-//   Release   ─▶ …drains and saves the shards, gives them up…         ◀─ Released, one a shard; then a new ShardMap
+//   MapChange ─▶ …takes in the store the shards that became its own…  ◀─ Taken
+//   Release   ─▶ …drains and saves the shards, gives them up…         ◀─ Released, one a shard; then a MapChange
 //   RunSetup  ─▶ …runs the module's setup…                            ◀─ SetupDone
 //   Request   ─▶ …                                                    ◀─ Answer, once or (streamed) until `last`
 //   GoOn      ─▶ …goes on with a streamed Answer that asked for room…
@@ -30,6 +30,7 @@
 #include "kernel/limits.hpp"
 #include "kernel/messages.hpp"
 #include "protocol/control_frames.hpp"
+#include "protocol/map_change.hpp"
 #include "protocol/node_counters.hpp"
 
 namespace epic::protocol {
@@ -154,8 +155,9 @@ BOOST_DESCRIBE_STRUCT(Leave, (), ())
 /// takes it in the store; one that no longer is refuses calls. Versions older than the newest are ignored.
 using kernel::ShardMap;
 
-using ToNode =
-    std::variant<Configure, ShardMap, Release, RunSetup, Request, GoOn, Stop, Leave, Quarantined, AnnounceStop>;
+/// Supervisors send it as a MapChange.
+using ToNode = std::variant<Configure, ShardMap, Release, RunSetup, Request, GoOn, Stop, Leave, Quarantined,
+                            AnnounceStop, MapChange>;
 
 // ---- node to supervisor
 
@@ -213,7 +215,7 @@ struct TakenShard {
 };
 BOOST_DESCRIBE_STRUCT(TakenShard, (), (shard, epoch))
 
-/// The shards granted by a map are this node's in the store; sent for every map, even if it granted none.
+/// The shards granted by a map are this node's in the store.
 struct Taken {
   std::vector<TakenShard> shards = {};
   kernel::MapVersion map_version;
@@ -245,6 +247,13 @@ struct Drained {
 };
 BOOST_DESCRIBE_STRUCT(Drained, (), (is_drained))
 
-using FromNode = std::variant<Ready, StartFailed, Heartbeat, Released, Taken, SetupDone, Answer, Drained>;
+/// A MapChange has come that does not apply to the node's map: it needs a whole one.
+struct MapWanted {
+  kernel::MapVersion held;
+  bool operator==(const MapWanted&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(MapWanted, (), (held))
+
+using FromNode = std::variant<Ready, StartFailed, Heartbeat, Released, Taken, SetupDone, Answer, Drained, MapWanted>;
 
 }  // namespace epic::protocol

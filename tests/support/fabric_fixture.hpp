@@ -199,6 +199,10 @@ class FabricFixture {
       beat(node);
     }));
   }
+  void serve(FakeNode& node, const protocol::MapChange& change) {
+    held_[node.pid] = protocol::apply_map_change(held_[node.pid], change).value();
+    serve(node, held_[node.pid]);
+  }
   void serve(FakeNode& node, const protocol::ShardMap& map) {
     protocol::Taken taken{.shards = {}, .map_version = map.version};
     const kernel::MapVersion before = std::exchange(seen_[node.pid], map.version);
@@ -227,6 +231,7 @@ class FabricFixture {
 
   std::uint64_t epoch_ = 0;
   std::map<pid_t, kernel::MapVersion> seen_;
+  std::map<pid_t, kernel::ShardMap> held_;
   std::vector<std::shared_ptr<Answers>> clients;  // replies hold them weakly
 };
 

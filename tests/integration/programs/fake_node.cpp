@@ -148,6 +148,11 @@ class FakeNode {
     return file != nullptr;
   }
 
+  bool on(const protocol::MapChange& change) {
+    map_ = protocol::apply_map_change(map_, change).value();
+    return on(map_);
+  }
+
   bool on(const protocol::ShardMap& map) {
     protocol::Taken taken{{}, map.version};
     for (std::uint32_t shard = 0; shard < map.owners.size(); ++shard) {
@@ -259,6 +264,7 @@ class FakeNode {
   protocol::FrameBuffer buffer_{protocol::kSupervisionFrameBytesMax};
   codec::FrameReader<protocol::ToNode> reader_;
   codec::FrameWriter<protocol::FromNode> writer_;
+  epic::kernel::ShardMap map_;
   std::map<std::uint32_t, bool> owned_;
   std::uint64_t epoch_ = 0;
   std::vector<std::string> entities_;
