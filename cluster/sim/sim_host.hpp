@@ -36,6 +36,7 @@ class SimHost final : public Process, public Host {
   // ---- Host
   [[nodiscard]] TimePoint now() const override { return TimePoint(nanoseconds(clock().monotonic_ns())); }
   [[nodiscard]] std::chrono::system_clock::time_point wall_now() const override;
+  [[nodiscard]] io::BootTime boot_now() const override { return clock().boot_now(); }
   [[nodiscard]] std::uint64_t random_id() override { return world().random() | 1; }
   [[nodiscard]] pid_t pid() const override { return static_cast<pid_t>(process_id()); }
   void post(Task task) override;

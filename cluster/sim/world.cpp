@@ -16,6 +16,11 @@ constexpr std::int64_t kMillion = 1'000'000;
 constexpr std::uint32_t kLongDelayPercent = 5;
 constexpr std::int64_t kUsualPart = 8;  // of the longest delay
 
+/// Never goes back.
+std::int64_t drifted(std::int64_t ns, std::int64_t drift_ppm) {
+  return ns + ns / kMillion * drift_ppm + ns % kMillion * drift_ppm / kMillion;
+}
+
 }  // namespace
 
 std::uint64_t fingerprint_of(std::string_view kind, std::uint64_t a, std::uint64_t b) {
@@ -36,9 +41,10 @@ void ProcessClock::go_on() {
 
 std::int64_t ProcessClock::running_ns() const { return stopped_at_ns_.value_or(world_.now_ns()) - lag_ns_; }
 
-std::int64_t ProcessClock::monotonic_ns() const {
-  const std::int64_t now_ns = running_ns();
-  return now_ns + now_ns / kMillion * drift_ppm_ + now_ns % kMillion * drift_ppm_ / kMillion;  // never goes back
+std::int64_t ProcessClock::monotonic_ns() const { return drifted(running_ns(), drift_ppm_); }
+
+io::BootTime ProcessClock::boot_now() const {
+  return io::BootTime(nanoseconds(drifted(world_.now_ns() - machine_->uncounted.count(), machine_->drift_ppm)));
 }
 
 std::int64_t ProcessClock::wall_ns() const { return kWallStartNs + monotonic_ns() + wall_offset_ns_; }

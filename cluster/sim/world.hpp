@@ -33,6 +33,12 @@ class World;
 /// 0 stands for the world itself, whose events are never dropped.
 using ProcessId = std::uint64_t;
 
+/// The boot clock of a machine, of all its processes.
+struct MachineClock {
+  std::int64_t drift_ppm = 0;
+  nanoseconds uncounted{0};  // pauses of the machine that its clock knows nothing of
+};
+
 /// The clocks of one process: they may run fast or slow, and the wall clock may jump.
 class ProcessClock final : public io::Clock {
  public:
@@ -40,6 +46,9 @@ class ProcessClock final : public io::Clock {
 
   [[nodiscard]] std::int64_t monotonic_ns() const override;
   [[nodiscard]] std::int64_t wall_ns() const override;
+  [[nodiscard]] io::BootTime boot_now() const override;
+  /// Its machine's; shared by the processes of the machine.
+  void set_machine(std::shared_ptr<const MachineClock> machine) { machine_ = std::move(machine); }
   void jump(nanoseconds by) { wall_offset_ns_ += by.count(); }
   /// How long the world has to go on until monotonic_ns() is `local_ns`. Without lateness exact only without drift.
   [[nodiscard]] nanoseconds until(std::int64_t local_ns) const;
@@ -55,6 +64,7 @@ class ProcessClock final : public io::Clock {
   std::int64_t wall_offset_ns_ = 0;
   std::int64_t lag_ns_ = 0;  // for how long it has been stopped
   std::optional<std::int64_t> stopped_at_ns_;
+  std::shared_ptr<const MachineClock> machine_ = std::make_shared<MachineClock>();
 };
 
 /// Something that lives and dies by itself. Its events are dropped when it is gone, and wait while it is paused.

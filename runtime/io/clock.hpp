@@ -1,5 +1,8 @@
 #pragma once
-// The two clocks of a process. Everything inside gets the time from the driver's ticks.
+// The clocks of a process. Everything inside gets the time from the driver's ticks; only a lease (lease.hpp) is
+// compared with the boot clock where it matters.
+
+#include <time.h>
 
 #include <chrono>
 #include <cstdint>
@@ -16,18 +19,37 @@ namespace epic::io {
       .count();
 }
 
+/// Goes on while the machine sleeps, unlike the steady clock. Its times mean something on this machine only, to all its
+/// processes.
+struct BootClock {
+  using duration = std::chrono::nanoseconds;
+  using rep = duration::rep;
+  using period = duration::period;
+  using time_point = std::chrono::time_point<BootClock>;
+  static constexpr bool is_steady = true;
+
+  [[nodiscard]] static time_point now() {
+    timespec now{};
+    ::clock_gettime(CLOCK_BOOTTIME, &now);
+    return time_point(std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
+  }
+};
+using BootTime = BootClock::time_point;
+
 /// Where a part that must not read the system's clocks gets the time from. Any thread.
 class Clock {
  public:
   virtual ~Clock() = default;
   [[nodiscard]] virtual std::int64_t monotonic_ns() const = 0;
   [[nodiscard]] virtual std::int64_t wall_ns() const = 0;
+  [[nodiscard]] virtual BootTime boot_now() const = 0;
 };
 
 class SystemClock final : public Clock {
  public:
   [[nodiscard]] std::int64_t monotonic_ns() const override { return io::monotonic_ns(); }
   [[nodiscard]] std::int64_t wall_ns() const override { return io::wall_ns(); }
+  [[nodiscard]] BootTime boot_now() const override { return BootClock::now(); }
 };
 
 inline constexpr SystemClock kSystemClock;

@@ -56,6 +56,7 @@ class FakeHost final : public Host {
   [[nodiscard]] std::chrono::system_clock::time_point wall_now() const override {
     return std::chrono::system_clock::time_point(std::chrono::seconds(1'700'000'000)) + now_.time_since_epoch();
   }
+  [[nodiscard]] io::BootTime boot_now() const override { return io::BootTime(now_.time_since_epoch() + slept); }
   [[nodiscard]] std::uint64_t random_id() override { return ++last_random_; }
   [[nodiscard]] pid_t pid() const override { return 1; }
 
@@ -118,7 +119,8 @@ class FakeHost final : public Host {
   std::vector<std::shared_ptr<FakeNode>> spawned;  // shared with their processes; the newest last
   std::vector<std::filesystem::path> removed_sockets;
   bool is_in_place = true;
-  int failing_spawns = 0;  // how many of the next
+  std::chrono::nanoseconds slept{std::chrono::hours(2)};  // the machine, since it was booted
+  int failing_spawns = 0;                                 // how many of the next
 
  private:
   TimePoint now_{std::chrono::hours(1)};
