@@ -14,6 +14,7 @@ namespace epic::cluster::sim {
 namespace {
 
 constexpr nanoseconds kStartedAgainAfter = std::chrono::milliseconds(500);
+constexpr std::int64_t kMachineDriftPpmMax = 1'000'000 / kLeaseDriftMax;
 
 }  // namespace
 
@@ -61,7 +62,8 @@ Cluster::Cluster(const ClusterOptions& options, const ModuleInfo& module)
       module_(module),
       world_(options.seed, options.timer_lateness),
       network_(world_, options.network),
-      disk_(world_, kernel::placement_for(module, options.shard_count), options.disk) {
+      disk_(world_, kernel::placement_for(module, options.shard_count), options.disk),
+      coordination_(world_) {
   supervisor_options_.project_name = "simulated";
   supervisor_options_.project_directory = "/sim";
   supervisor_options_.module_path = "/sim/module.so";
@@ -81,6 +83,7 @@ Cluster::~Cluster() {
   requesters_.clear();  // nobody is told of what ends here
   clients_.clear();
   fabric_.reset();
+  lease_.reset();
   host_.reset();
   world_.end();  // what their ends have caused
 }
@@ -101,10 +104,27 @@ void Cluster::begin_run() {
           .on_log = options_.on_node_log,
           .blocking_delay_max = options_.blocking_delay_max},
       options_.drift_ppm_max);
+  ++run_;
+  if (!options_.lease) return begin_fabric();
+  machine_ = std::make_shared<MachineClock>(MachineClock{
+      .drift_ppm = static_cast<std::int64_t>(world_.draw(2 * kMachineDriftPpmMax + 1)) - kMachineDriftPpmMax});
+  host_->set_machine(machine_);
+  lease_ = std::make_unique<SimLease>(
+      *host_, coordination_, *options_.lease,
+      SimLease::Events{.on_lead = [this] { begin_fabric(); },
+                       .on_lost =
+                           [this] {
+                             world_.after(nanoseconds(1), 0, fingerprint_of("lease lost"), [this, run = run_] {
+                               if (run == run_) crash_supervisor(kStartedAgainAfter);
+                             });
+                           }});
+}
+
+void Cluster::begin_fabric() {
   fabric_ = std::make_unique<Fabric>(FabricParts{.host = *host_,
                                                  .options = supervisor_options_,
                                                  .paths = paths_,
-                                                 .run = ++run_,
+                                                 .run = run_,
                                                  .logs = *logs_,
                                                  .modules = *modules_,
                                                  .module = *modules_->take(),
@@ -118,6 +138,7 @@ void Cluster::start_again() {
   world_.after(kStartedAgainAfter, 0, fingerprint_of("started again"), [this, run = run_] {
     if (run != run_ || fabric_ == nullptr) return;
     fabric_.reset();
+    lease_.reset();
     host_.reset();
     begin_run();
   });
@@ -164,6 +185,29 @@ void Cluster::stop_machine(std::uint16_t node, nanoseconds duration) {
   pause(node, duration);
 }
 
+void Cluster::pause_in_tick(std::uint16_t node, nanoseconds duration) {
+  SimNode* const paused = find_node(node);
+  if (paused == nullptr || paused->is_paused()) return;
+  paused->pause_in_tick();
+  after_in(node, duration, [](SimNode& same) { same.go_on(); });
+}
+
+void Cluster::lose_machine(nanoseconds back_after, nanoseconds uncounted, Survival nodes) {
+  if (fabric_ == nullptr) return;
+  std::vector<std::weak_ptr<SimHost::Child>> stopped;
+  for (std::uint16_t node = 1; node <= options_.nodes; ++node)
+    if (SimNode* const one = find_node(node); one != nullptr && !one->is_paused()) {
+      one->pause();
+      stopped.push_back(host_->find_child(name_of(node))->weak_from_this());
+    }
+  world_.after(uncounted, 0, fingerprint_of("uncounted"), [machine = machine_, uncounted, stopped] {
+    machine->uncounted += uncounted;
+    for (const auto& child : stopped)
+      if (const auto same = child.lock(); same != nullptr && same->node() != nullptr) same->node()->go_on();
+  });
+  crash_supervisor(back_after, nodes);
+}
+
 void Cluster::occupy(std::uint16_t node, nanoseconds duration) {
   SimNode* const busy = find_node(node);
   if (busy == nullptr || busy->is_busy()) return;
@@ -176,7 +220,7 @@ void Cluster::jump_clock(std::uint16_t node, nanoseconds by) {
 }
 
 void Cluster::cut_power(nanoseconds back_after) {
-  if (fabric_ == nullptr) return;
+  if (host_ == nullptr) return;
   crash_supervisor(back_after);
   disk_.cut_power();
 }
@@ -188,10 +232,11 @@ void Cluster::reshard(std::uint32_t shard_count, nanoseconds back_after) {
 }
 
 void Cluster::crash_supervisor(nanoseconds back_after, Survival nodes) {
-  if (fabric_ == nullptr) return;
+  if (host_ == nullptr) return;
   host_->let_nodes_survive(nodes);
   requesters_.clear();
   fabric_.reset();
+  lease_.reset();
   host_.reset();
   is_ready_ = false;
   world_.after(back_after, 0, fingerprint_of("supervisor"), [this] { begin_run(); });

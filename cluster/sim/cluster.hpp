@@ -10,15 +10,19 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "cluster/control/control_reply.hpp"
+#include "cluster/coordination/lease_keeper.hpp"
+#include "cluster/sim/coordination_service.hpp"
 #include "cluster/sim/disk.hpp"
 #include "cluster/sim/network.hpp"
 #include "cluster/sim/sim_client.hpp"
 #include "cluster/sim/sim_host.hpp"
+#include "cluster/sim/sim_lease.hpp"
 #include "cluster/sim/world.hpp"
 #include "cluster/supervisor/fabric.hpp"
 #include "cluster/supervisor/log_hub.hpp"
@@ -43,6 +47,8 @@ struct ClusterOptions {
   nanoseconds timer_lateness = std::chrono::milliseconds(1);
   std::chrono::milliseconds silence_max{std::chrono::seconds(5)};
   decltype(NodeSurroundings::on_log) on_node_log = {};
+  /// Each supervisor with its nodes is a machine of its own, which needs a lease. Empty: all are on one machine.
+  std::optional<LeaseSettings> lease = {};
 };
 
 class Cluster {
@@ -53,6 +59,8 @@ class Cluster {
   [[nodiscard]] World& world() { return world_; }
   [[nodiscard]] Network& network() { return network_; }
   [[nodiscard]] Disk& disk() { return disk_; }
+  [[nodiscard]] CoordinationService& coordination() { return coordination_; }
+  [[nodiscard]] const std::optional<LeaseSettings>& lease() const { return options_.lease; }
 
   void start();
   [[nodiscard]] bool is_ready() const { return is_ready_; }
@@ -64,6 +72,11 @@ class Cluster {
   void pause(std::uint16_t node, nanoseconds duration);
   /// The same with its clock, and though its supervisor may end meanwhile.
   void stop_machine(std::uint16_t node, nanoseconds duration);
+  /// Stopped after it has begun a tick, which it ends afterwards; though its supervisor may end meanwhile.
+  void pause_in_tick(std::uint16_t node, nanoseconds duration);
+  /// The supervisor dies, and its machine is paused without its clock noticing, for less than the lease's margin
+  /// allows. Its nodes then live on as in crash_supervisor().
+  void lose_machine(nanoseconds back_after, nanoseconds uncounted, Survival nodes);
   /// A turn lasts that long, and nothing else runs meanwhile.
   void occupy(std::uint16_t node, nanoseconds duration);
   void jump_clock(std::uint16_t node, nanoseconds by);
@@ -77,8 +90,8 @@ class Cluster {
   void reshard(std::uint32_t shard_count, nanoseconds back_after);
   /// The next copy of the module cannot be loaded, those after it can.
   void spoil_next_module() { is_next_module_bad_ = true; }
-  /// Null: it is dead.
-  [[nodiscard]] Process* find_supervisor() { return host_.get(); }
+  /// Null: it is dead, or waits until it may lead.
+  [[nodiscard]] Process* find_supervisor() { return fabric_ == nullptr ? nullptr : host_.get(); }
   /// Gets whether the request succeeded, and the body of each part of the answer.
   using OnAnswered = std::function<void(bool, std::vector<std::string>)>;
   /// A control request, as `epic` makes it. `on_end` is not called if the supervisor dies.
@@ -91,6 +104,7 @@ class Cluster {
   class Requester;
 
   void begin_run();
+  void begin_fabric();
   void start_again();
   /// Not if its process is another by then.
   void after_in(std::uint16_t node, nanoseconds delay, std::function<void(SimNode&)> event);
@@ -101,6 +115,7 @@ class Cluster {
   World world_;
   Network network_;
   Disk disk_;
+  CoordinationService coordination_;
   RunPaths paths_{"/sim"};
   SupervisorOptions supervisor_options_;
   std::uint64_t run_ = 0;
@@ -110,6 +125,8 @@ class Cluster {
   std::unique_ptr<LogHub> logs_;
   std::unique_ptr<OneModule> modules_;
   std::unique_ptr<SimHost> host_;
+  std::shared_ptr<MachineClock> machine_;  // shared by the processes of the newest machine
+  std::unique_ptr<SimLease> lease_;
   std::unique_ptr<Fabric> fabric_;
   std::vector<std::shared_ptr<Requester>> requesters_;
   std::vector<std::unique_ptr<SimClient>> clients_;

@@ -38,6 +38,10 @@ constexpr std::array kKinds = {
     std::pair(FaultKind::crash_leaving, &FaultMix::crash_leaving),
     std::pair(FaultKind::failed_open, &FaultMix::failed_open),
     std::pair(FaultKind::standstill, &FaultMix::standstill),
+    std::pair(FaultKind::pause_in_tick, &FaultMix::pause_in_tick),
+    std::pair(FaultKind::lose_machine, &FaultMix::lose_machine),
+    std::pair(FaultKind::lose_service, &FaultMix::lose_service),
+    std::pair(FaultKind::slow_service, &FaultMix::slow_service),
     std::pair(FaultKind::resharding, &FaultMix::resharding),
 };
 static_assert(kKinds.size() * sizeof(std::uint32_t) == sizeof(FaultMix), "a weight without a kind is never drawn");
@@ -78,6 +82,10 @@ FaultMix FaultMix::gentle() {
           .crash_leaving = 0,
           .failed_open = 0,
           .standstill = 0,
+          .pause_in_tick = 0,
+          .lose_machine = 0,
+          .lose_service = 0,
+          .slow_service = 0,
           .resharding = 0};
 }
 

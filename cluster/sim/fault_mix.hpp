@@ -46,6 +46,10 @@ struct FaultMix {
   std::uint32_t crash_leaving = 2;    // a node is drained, and its process ends before its shards have left
   std::uint32_t failed_open = 2;      // the supervisor or all machines end, and the disk fails as they open the store
   std::uint32_t standstill = 0;       // machines of nodes stop with their clocks, are replaced, and go on
+  std::uint32_t pause_in_tick = 0;    // a node stands still in the middle of a tick, for longer than a lease
+  std::uint32_t lose_machine = 0;     // a supervisor dies; its nodes live on, some paused, until another leads
+  std::uint32_t lose_service = 0;     // the coordination service is away
+  std::uint32_t slow_service = 0;     // … or slow to answer; these four where there is a lease
   std::uint32_t resharding = 0;       // all ends, and goes on with another number of shards; not beside orphans
 
   /// Only what no call may fail of: planned moves, and a network and disk that are slow.
@@ -81,6 +85,10 @@ enum class FaultKind : std::uint8_t {
   crash_leaving,
   failed_open,
   standstill,
+  pause_in_tick,
+  lose_machine,
+  lose_service,
+  slow_service,
   resharding,
 };
 

@@ -16,6 +16,7 @@ constexpr nanoseconds kCutMax = 4s;
 constexpr nanoseconds kCutClientMax = 8s;  // longer than the deadlines of its calls
 constexpr std::uint32_t kStandstillPercent = 50;
 constexpr nanoseconds kNewNodesAfter = 300ms;  // most have started by then
+constexpr nanoseconds kStoppedMax = 8s;        // longer than the deadline of a call
 constexpr std::uint32_t kLongPausePercent = 20;
 constexpr std::uint32_t kOneWayPercent = 50;
 constexpr std::uint32_t kLongTurnPercent = 20;
@@ -104,6 +105,14 @@ std::string Faults::strike(FaultKind kind, Dice dice) {
       return fail_opening(dice);
     case FaultKind::standstill:
       return stand_still(node, dice);
+    case FaultKind::pause_in_tick:
+      return pause_in_tick(node, dice);
+    case FaultKind::lose_machine:
+      return lose_machine(dice);
+    case FaultKind::lose_service:
+      return lose_service(dice);
+    case FaultKind::slow_service:
+      return slow_service(dice);
     case FaultKind::resharding:
       return reshard(dice);
   }
@@ -116,6 +125,8 @@ void Faults::end() {
   cluster_.network().set_slowness(1);
   for (std::uint16_t one = 1; one <= nodes_; ++one)
     for (std::uint16_t other = one; other <= nodes_; ++other) cluster_.network().set_slowness(one, other, 1);
+  cluster_.coordination().set_away(false);
+  cluster_.coordination().set_slowness(0s);
   cluster_.disk().set_full(false);
   cluster_.disk().set_failing(false);
   cluster_.disk().set_death(0);
@@ -282,6 +293,52 @@ std::string Faults::stand_still(std::uint16_t node, Dice& dice) {
   }
   return fmt::format("{} with {} clocks stop for {} ms; {}", names, names.contains(" and ") ? "their" : "its",
                      ms(duration), crash_supervisor({.min = duration, .max = duration + 1s}, dice));
+}
+
+std::string Faults::pause_in_tick(std::uint16_t node, Dice& dice) {
+  const nanoseconds duration = dice.between(cluster_.lease()->timeout / 2, kStoppedMax);
+  cluster_.pause_in_tick(node, duration);
+  return fmt::format("node-{} pauses in a tick for {} ms", node, ms(duration));
+}
+
+/// At best when the newest renewal has been answered late.
+std::string Faults::lose_machine(Dice& dice) {
+  const bool is_slow = dice.chance(50);
+  const nanoseconds delay = is_slow ? dice.between(1s, 3s) : 1ms;
+  if (is_slow) cluster_.coordination().set_slowness(cluster_.lease()->timeout / 4 * 3);
+  later(delay, [this, dice]() mutable { lose_machine_now(dice); });
+  return fmt::format("{}the machine loses its supervisor in {} ms", is_slow ? "the service answers slowly; " : "",
+                     ms(delay));
+}
+
+/// Its nodes do not notice, and some stand still in the middle of a tick until others have their shards.
+void Faults::lose_machine_now(Dice& dice) {
+  cluster_.coordination().set_slowness(0s);
+  if (is_over_) return;
+  const nanoseconds timeout = cluster_.lease()->timeout;
+  for (std::uint16_t one = 1; one <= nodes_; ++one)
+    if (dice.chance(kStandstillPercent)) cluster_.pause_in_tick(one, dice.between(timeout, kStoppedMax));
+  const nanoseconds uncounted = dice.between(0s, longest_pause(*cluster_.lease()));
+  const nanoseconds back_after = dice.between(10ms, 200ms);
+  cluster_.lose_machine(back_after, uncounted, {.min = kStoppedMax, .max = kStoppedMax + 500ms});
+  unanswered_.clear();
+  for (const nanoseconds after : {kNewNodesAfter, 2 * kNewNodesAfter, 4 * kNewNodesAfter})
+    later(timeout + after, [this] { move_client(); });
+}
+
+std::string Faults::lose_service(Dice& dice) {
+  const nanoseconds duration = dice.between(50ms, 2 * cluster_.lease()->timeout);
+  cluster_.coordination().set_away(true);
+  later(duration, [this] { cluster_.coordination().set_away(false); });
+  return fmt::format("the coordination service is away for {} ms", ms(duration));
+}
+
+std::string Faults::slow_service(Dice& dice) {
+  const nanoseconds duration = dice.between(500ms, 5s);
+  const nanoseconds answer_delay_max = dice.between(10ms, cluster_.lease()->timeout);
+  cluster_.coordination().set_slowness(answer_delay_max);
+  later(duration, [this] { cluster_.coordination().set_slowness(0s); });
+  return fmt::format("the coordination service answers up to {} ms late for {} ms", ms(answer_delay_max), ms(duration));
 }
 
 /// To the new nodes, while others may still talk to those that should be gone.

@@ -68,6 +68,11 @@ class Faults {
   std::string crash_supervisor(Survival nodes, Dice& dice);
   std::string reshard(Dice& dice);
   std::string stand_still(std::uint16_t node, Dice& dice);
+  std::string pause_in_tick(std::uint16_t node, Dice& dice);
+  std::string lose_machine(Dice& dice);
+  void lose_machine_now(Dice& dice);
+  std::string lose_service(Dice& dice);
+  std::string slow_service(Dice& dice);
   void move_client();
 
   std::string cut(Place one, Place other, nanoseconds max, Dice& dice);

@@ -92,7 +92,8 @@ std::expected<std::unique_ptr<NodeProcess>, SupervisorError> SimHost::spawn(cons
   auto& children = children_[program.arguments.front()];
   std::erase_if(children, [](const auto& one) { return one.expired(); });
   children.push_back(child);
-  return std::make_unique<ChildProcess>(std::move(child));
+  auto process = std::make_unique<ChildProcess>(std::move(child));
+  return leased_ == nullptr ? std::move(process) : leased_->adopt(std::move(process));
 }
 
 SimHost::Child* SimHost::find_child(const std::string& name) {
@@ -113,6 +114,7 @@ void SimHost::Child::start(std::int64_t drift_ppm) {
                       .on_log = [this](kernel::LogLevel level, std::string_view entity,
                                        std::string_view message) { on_log(level, entity, message); },
                       .on_end = [this](ProcessEnd end) { die(end); }});
+  node_->clock().set_machine(host_.machine_);
   pid_ = static_cast<pid_t>(node_->process_id());
 }
 

@@ -13,6 +13,7 @@
 
 #include "cluster/sim/sim_node.hpp"
 #include "cluster/supervisor/host.hpp"
+#include "cluster/supervisor/leased_nodes.hpp"
 
 namespace epic::cluster::sim {
 
@@ -30,6 +31,13 @@ class SimHost final : public Process, public Host {
   SimHost(const NodeSurroundings& surroundings, std::int64_t drift_ppm_max);
   ~SimHost() override;
 
+  /// The boot clock of this machine; no process has been started yet.
+  void set_machine(std::shared_ptr<MachineClock> machine) {
+    machine_ = std::move(machine);
+    clock().set_machine(machine_);
+  }
+  /// They learn of this machine's lease. `leased` outlives the host's processes.
+  void set_leased(LeasedNodes* leased) { leased_ = leased; }
   /// When the supervisor ends, its nodes notice that only later, as on other machines. 0: they end with it.
   void let_nodes_survive(Survival survival) { survival_ = survival; }
 
@@ -67,6 +75,8 @@ class SimHost final : public Process, public Host {
   NodeSurroundings surroundings_;
   std::int64_t drift_ppm_max_;
   Survival survival_;
+  std::shared_ptr<MachineClock> machine_ = std::make_shared<MachineClock>();  // shared by the machine's processes
+  LeasedNodes* leased_ = nullptr;                                             // null: there is no lease
   std::uint64_t last_timer_ = 0;
   std::map<TimerId, Task> timers_;
   std::deque<Job> jobs_;                                               // the first is under way

@@ -74,6 +74,7 @@ void Process::beside(nanoseconds delay, std::uint64_t fingerprint, std::move_onl
 
 void Process::go_on() {
   clock_.go_on();
+  must_pause_in_tick_ = false;
   if (std::exchange(is_paused_, false)) resume();
 }
 
@@ -82,7 +83,18 @@ void Process::free() {
 }
 
 void Process::resume() {
+  if (std::exchange(is_in_tick_, false)) {
+    is_awake_ = true;
+    return after(nanoseconds(1), fingerprint_of("rest of a tick"), rest_of_tick());
+  }
   for (auto& event : std::exchange(waiting_, {})) after(nanoseconds(1), fingerprint_of("late"), std::move(event));
+}
+
+/// All that has come while the process was paused, as one event. It may be destroyed only when that is over.
+std::move_only_function<void()> Process::rest_of_tick() {
+  return [events = std::exchange(waiting_, {})]() mutable {
+    for (auto& event : events) event();
+  };
 }
 
 // ---- World ----
@@ -140,9 +152,13 @@ bool World::step() {
 void World::run_in(Process& process, std::move_only_function<void()>& event) {
   if (process.is_busy_) return event();
   const ProcessId id = process.id_;
-  process.wake();
+  if (!std::exchange(process.is_awake_, false)) process.wake();
   event();
-  if (is_alive(id)) settle(process);
+  if (!is_alive(id)) return;
+  if (std::exchange(process.must_pause_in_tick_, false))
+    process.is_paused_ = process.is_in_tick_ = true;
+  else
+    settle(process);
 }
 
 void World::enter(ProcessId process, const std::function<void()>& event) {

@@ -89,6 +89,9 @@ class Process {
   void pause() { is_paused_ = true; }
   void go_on();
   [[nodiscard]] bool is_paused() const { return is_paused_; }
+  /// Pauses it within its next tick: after the first event of it. go_on() continues there: what has come meanwhile
+  /// belongs to the same tick, which then does its work.
+  void pause_in_tick() { must_pause_in_tick_ = !is_paused_; }
   /// Its main thread is in something long: only what happens beside it goes on.
   void occupy() { is_busy_ = true; }
   void free();
@@ -104,12 +107,16 @@ class Process {
  private:
   friend class World;
   void resume();
+  [[nodiscard]] std::move_only_function<void()> rest_of_tick();
 
   World& world_;
   ProcessId id_;
   ProcessClock clock_;
   bool is_paused_ = false;
   bool is_busy_ = false;
+  bool must_pause_in_tick_ = false;
+  bool is_in_tick_ = false;                               // paused there
+  bool is_awake_ = false;                                 // the next event needs no wake()
   std::vector<std::move_only_function<void()>> waiting_;  // while it is paused or busy
   std::int64_t wake_at_ns_ = INT64_MAX;                   // world time of the scheduled wake-up
 };

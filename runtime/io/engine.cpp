@@ -10,11 +10,14 @@ namespace epic::io {
 namespace {
 
 constexpr int kItemsPerTick = 256;
+/// While the lease is over, timers that are due are looked at this often.
+constexpr std::int64_t kLookWithoutLeaseNs = 10'000'000;
 
 }  // namespace
 
-Engine::Engine(kernel::KernelOptions options, const EngineParts& parts, EngineEvents events)
+Engine::Engine(kernel::KernelOptions options, LeaseMode lease, const EngineParts& parts, EngineEvents events)
     : clock_(parts.clock),
+      lease_(parts.clock, lease),
       turns_(parts.turns),
       read_last_words_(parts.read_last_words),
       events_(std::move(events)),
@@ -30,7 +33,8 @@ Engine::Engine(kernel::KernelOptions options, const EngineParts& parts, EngineEv
 Engine::~Engine() = default;
 
 transport::TransportEvents Engine::transport_events() {
-  return {.on_hello =
+  return {.may_send = lease_.exists() ? [this] { return lease_.is_valid(); } : std::function<bool()>(),
+          .on_hello =
               [this](const kernel::PeerAddress& from, kernel::HelloMessage hello) {
                 touch_time();
                 kernel_.on_hello(from, hello);
@@ -80,13 +84,14 @@ void Engine::tick() {
   transport_->on_time(kernel_.now_ns());
   on_storage_events();
   on_blocking_ended();
-  run_turns();
+  may_run_ = lease_.is_valid();  // after the last read: what runs now was asked for before
+  if (may_run_) run_turns();
   turns_.begin();
   kernel_.on_store_writing(storage_.is_writing());
   kernel_.seal();
   turns_.end();
   storage_.flush();  // first: others wait for their turn to write, too
-  blocking_.flush();
+  if (lease_.is_valid()) blocking_.flush();
   transport_->flush();
   publish_gauges();
 }
@@ -99,8 +104,9 @@ void Engine::tick_transport() {
 }
 
 std::int64_t Engine::next_wake_ns() const {
-  return std::min(
+  const std::int64_t next_ns = std::min(
       {wake_at_ns_, kernel_.next_timer_ns().value_or(INT64_MAX), transport_->next_timer_ns().value_or(INT64_MAX)});
+  return may_run_ ? next_ns : std::max(next_ns, kernel_.now_ns() + kLookWithoutLeaseNs);
 }
 
 void Engine::run_turns() {

@@ -8,6 +8,10 @@
 // write per peer and one wake-up of a storage worker, however much happened in it. The kernel's time is the clock at
 // the tick's first event.
 //
+// Invariant: under a lease, no turn runs unless the lease was valid after the tick's last read. So whatever runs was
+//            asked for while no other node could have changed what it sees, even if the process is stopped in between.
+//            Bytes for peers and clients are looked at once more when they are written (TransportEvents::may_send).
+//
 // No threads, sockets or clock of its own: a real node's is driver.hpp, a simulated one's is cluster/sim.
 // Not here: the supervisor's messages and the inspector's requests (node/).
 
@@ -21,6 +25,7 @@
 
 #include "io/blocking_pool.hpp"
 #include "io/clock.hpp"
+#include "io/lease.hpp"
 #include "io/storage_work.hpp"
 #include "io/turn_counter.hpp"
 #include "kernel/kernel.hpp"
@@ -87,18 +92,21 @@ class EngineGauges {
 
 class Engine final : public kernel::Syscalls {
  public:
-  Engine(kernel::KernelOptions options, const EngineParts& parts, EngineEvents events);
+  Engine(kernel::KernelOptions options, LeaseMode lease, const EngineParts& parts, EngineEvents events);
   ~Engine() override;
 
   [[nodiscard]] kernel::Kernel& kernel() { return kernel_; }
   [[nodiscard]] transport::Transport& transport() { return *transport_; }
   [[nodiscard]] StorageWork& storage() { return storage_; }
   [[nodiscard]] const EngineGauges& gauges() const { return gauges_; }
+  [[nodiscard]] const Lease& lease() const { return lease_; }
 
   /// After the modules are in the kernel: introduces the node and starts listening. The error is a sentence.
   [[nodiscard]] std::expected<void, std::string> open(const std::string& address);
   /// If it brings shards, on_taken follows.
   void on_shard_map(kernel::ShardMap map);
+  /// The supervisor has renewed the machine's lease. What has waited for it has its turn with the next tick.
+  void on_lease(BootTime valid_until) { lease_.renew(valid_until); }
 
   // ---- a tick: begin_tick(), whatever has arrived from the network, tick()
   void begin_tick() { is_time_fresh_ = false; }
@@ -106,7 +114,7 @@ class Engine final : public kernel::Syscalls {
   void touch_time();
   void tick();
   /// False: nothing to do before next_wake_ns(), unless something arrives.
-  [[nodiscard]] bool has_work() { return kernel_.run(0); }
+  [[nodiscard]] bool has_work() { return may_run_ && kernel_.run(0); }
   /// When a tick is needed, on the monotonic clock; INT64_MAX: never.
   [[nodiscard]] std::int64_t next_wake_ns() const;
   /// Ensures a tick at this time (monotonic) at the latest.
@@ -139,6 +147,7 @@ class Engine final : public kernel::Syscalls {
   void publish_gauges();
 
   const Clock& clock_;
+  Lease lease_;
   TurnCounter& turns_;
   std::function<std::string(const kernel::PeerAddress&)> read_last_words_;
   EngineEvents events_;
@@ -149,6 +158,7 @@ class Engine final : public kernel::Syscalls {
   EngineGauges gauges_;
   std::vector<std::uint64_t> newest_take_;  // by shard: only the newest take of a shard counts
   bool is_time_fresh_ = false;
+  bool may_run_ = true;  // turns, in this tick
   std::int64_t wake_at_ns_ = INT64_MAX;
 };
 

@@ -68,8 +68,10 @@ NodeCore::NodeCore(const protocol::Configure& configure, const ModuleInfo& modul
     : module_(module),
       world_(std::move(world)),
       address_(configure.socket_path),
-      engine_(kernel_options(configure, world_), world_.engine, engine_events()),
-      requests_(engine_, {.send = [this](const protocol::Answer& answer) { world_.send(answer); },
+      engine_(kernel_options(configure, world_), configure.has_lease ? io::LeaseMode::leased : io::LeaseMode::none,
+              world_.engine, engine_events()),
+      answers_(engine_.lease(), world_.send),
+      requests_(engine_, {.send = [this](const protocol::Answer& answer) { answers_.send(answer); },
                           .post =
                               [this](std::function<void()> work) {
                                 world_.post([this, work = std::move(work)] {
@@ -130,6 +132,11 @@ void NodeCore::handle(protocol::ToNode message) {
   std::visit([this](auto& one) { handle(std::move(one)); }, message);
 }
 
+void NodeCore::handle(const protocol::Lease& lease) {
+  engine_.on_lease(io::BootTime(lease.valid_until));
+  answers_.on_renewed();
+}
+
 void NodeCore::handle(kernel::ShardMap map) {
   if (map.version <= map_.version) return;
   if (map.owners.size() != engine_.kernel().options().placement.shard_count()) {
@@ -182,7 +189,7 @@ void NodeCore::handle(const protocol::RunSetup&) {
       const kernel::ErrorPart part = kernel::describe_thrown(thrown);
       error = fmt::format("{}: {}", part.exception_type, part.message);
     }
-    world_.send(protocol::SetupDone{error});
+    answers_.send(protocol::SetupDone{error});
   });
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "io/engine.hpp"
+#include "node/answer_gate.hpp"
 #include "node/requests.hpp"
 #include "protocol/supervision.hpp"
 
@@ -54,6 +55,7 @@ class NodeCore {
  private:
   [[nodiscard]] io::EngineEvents engine_events();
   void handle(const protocol::Configure&) {}
+  void handle(const protocol::Lease& lease);
   void handle(kernel::ShardMap map);
   void handle(const protocol::MapChange& change);
   void handle(const protocol::Release& release);
@@ -70,6 +72,7 @@ class NodeCore {
   NodeWorld world_;
   std::string address_;
   io::Engine engine_;
+  AnswerGate answers_;
   Requests requests_;
   kernel::ShardMap map_;  // the newest, which the next change is applied to
   std::vector<std::pair<kernel::ShardId, kernel::MapVersion>> releasing_;

@@ -4,6 +4,7 @@
 // They share a socket pair; the node finds its end as descriptor kSupervisionFd. The supervisor speaks first:
 //
 //   Configure ─▶ …loads the module, opens the store, listens… ◀─ Ready (or StartFailed, and the node exits)
+//   Lease     ─▶ …may run and answer until then…
 //   MapChange ─▶ …takes in the store the shards that became its own…  ◀─ Taken
 //   Release   ─▶ …drains and saves the shards, gives them up…         ◀─ Released, one a shard; then a MapChange
 //   RunSetup  ─▶ …runs the module's setup…                            ◀─ SetupDone
@@ -79,11 +80,20 @@ struct Configure {
   std::string socket_path;   // where to listen for peers and clients
   std::string crash_memory;  // path of the memory that a CrashReport goes to
   FabricOptions options = {};
+  bool has_lease = false;  // its machine has one: it runs no turn before the first Lease
   bool operator==(const Configure&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(Configure, (),
                       (node, incarnation, fabric_id, project_directory, module_path, store_kind, store_path,
-                       shard_count, socket_path, crash_memory, options))
+                       shard_count, socket_path, crash_memory, options, has_lease))
+
+/// The machine's lease is valid until then, on its boot clock (CLOCK_BOOTTIME); sent with each renewal. Beyond that
+/// the node runs no turn, and sends nothing to nodes and clients, until the next one comes.
+struct Lease {
+  std::chrono::nanoseconds valid_until{0};
+  bool operator==(const Lease&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Lease, (), (valid_until))
 
 /// A planned move away from this node, under the map that it has. Until it has answered, maps name no owner for the
 /// shard; one that names this node afterwards means that it is to take the shard again.
@@ -157,7 +167,7 @@ using kernel::ShardMap;
 
 /// Supervisors send it as a MapChange.
 using ToNode = std::variant<Configure, ShardMap, Release, RunSetup, Request, GoOn, Stop, Leave, Quarantined,
-                            AnnounceStop, MapChange>;
+                            AnnounceStop, MapChange, Lease>;
 
 // ---- node to supervisor
 

@@ -61,12 +61,12 @@ void Connection::flush() {
 
 void Connection::on_open() {
   is_open_ = true;
-  flush();
+  owner_.on_writable(*this);
 }
 
 void Connection::on_writable() {
   is_blocked_ = false;
-  flush();
+  owner_.on_writable(*this);
 }
 
 void Connection::on_end(std::string why) {

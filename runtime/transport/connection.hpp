@@ -28,6 +28,8 @@ class Connection final : private StreamUser {
   enum class Side : std::uint8_t { dialled, accepted };
 
   struct Owner {
+    /// What was gathered can be written: flush(), now or later.
+    virtual void on_writable(Connection& connection) = 0;
     /// The connection may be closed in here, but is not destroyed.
     virtual void on_message(Connection& connection, protocol::PeerMessage message) = 0;
     /// The stream has ended, or brought malformed bytes. An empty `why`: the other side closed it.

@@ -173,11 +173,19 @@ void Peers::touch(Connection& connection) {
 }
 
 void Peers::flush() {
-  for (Connection* connection : to_flush_) {
-    connection->is_in_flush_list = false;
-    connection->flush();
+  auto connection = to_flush_.begin();
+  for (; connection != to_flush_.end() && may_send(); ++connection) {
+    (*connection)->is_in_flush_list = false;
+    (*connection)->flush();
   }
-  to_flush_.clear();
+  to_flush_.erase(to_flush_.begin(), connection);
+}
+
+void Peers::on_writable(Connection& connection) {
+  if (may_send())
+    connection.flush();
+  else
+    touch(connection);
 }
 
 std::size_t Peers::unsent_bytes() const {

@@ -75,6 +75,9 @@ class Peers final : public Transport, private Connection::Owner {
   void condemn(Connection& connection, std::string why);
   void answer_later(const kernel::PeerAddress& to, std::uint64_t sequence, decltype(kernel::ReplyMessage::outcome) how);
 
+  [[nodiscard]] bool may_send() const { return !events_.may_send || events_.may_send(); }
+
+  void on_writable(Connection& connection) override;
   void on_message(Connection& connection, protocol::PeerMessage message) override;
   void on_end(Connection& connection, const std::string& why) override;
   void on_first_hello(Connection& connection, kernel::HelloMessage hello);

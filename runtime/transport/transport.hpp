@@ -12,6 +12,7 @@
 // Invariant: a call whose bytes never left is returned as if the peer had refused it; always before on_lost.
 // Invariant: where there was no room there is on_room later, or on_lost.
 // Invariant: send() and flush() never call back. Callbacks come from the event loop and from on_time().
+// Invariant: no byte is given to a stream while may_send() is false; what was sent waits.
 // A peer that stops in order refuses call 0 as its last message, which stands for all that it has not answered.
 //
 // One implementation, peers.hpp, over any medium; make_transport.hpp chooses the medium.
@@ -40,6 +41,8 @@ struct TransportLimits {
 };
 
 struct TransportEvents {
+  /// Asked before each write. When it has become true again, the next flush() writes. Empty: always.
+  std::function<bool()> may_send = {};
   /// A peer has introduced itself, or has sent a longer method table. Comes before its other messages.
   std::function<void(const kernel::PeerAddress&, kernel::HelloMessage)> on_hello;
   /// Any other message of the kernel.

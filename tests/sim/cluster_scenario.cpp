@@ -46,6 +46,7 @@ constexpr auto kHurriedPauseMax = 1ms;
 constexpr auto kHurryFor = 25ms;
 constexpr auto kQuietWithin = 30s;
 constexpr auto kOrphansGoneWithin = 9s;
+constexpr cluster::LeaseSettings kLease{.timeout = 2s, .margin = 900ms};
 constexpr auto kAnsweredWithin = 40s;  // for a rolling restart: the grace of each node
 constexpr auto kIdleAge = 3s;
 constexpr std::uint64_t kTightSeeds = 5;  // every n-th has too little memory
@@ -71,6 +72,13 @@ std::uint64_t memory_budget_of(std::uint64_t seed) {
 
 cluster::sim::FaultMix mix_of(ClusterKind kind, std::uint32_t reshardings) {
   if (kind == ClusterKind::gentle) return cluster::sim::FaultMix::gentle();
+  if (kind == ClusterKind::leased)
+    return {.orphan_nodes = 4,
+            .standstill = 4,
+            .pause_in_tick = 6,
+            .lose_machine = 12,
+            .lose_service = 4,
+            .slow_service = 4};
   cluster::sim::FaultMix mix{.resharding = reshardings};
   if (kind == ClusterKind::orphans) {
     mix.orphan_nodes = 8;
@@ -91,7 +99,8 @@ class ClusterScenario {
                              .memory_budget_bytes = memory_budget_of(run.seed)},
                   .restart = {.delay_first = 10ms, .delay_max = 500ms, .forget_after = 2s},
                   .call_timeout = kDeadline,
-                  .disk = {.on_files = run.seed % kFileSeeds == 0}},
+                  .disk = {.on_files = run.seed % kFileSeeds == 0},
+                  .lease = kind_ == ClusterKind::leased ? std::optional(kLease) : std::nullopt},
                  cluster_ledger()),
         faults_(cluster_, kNodes, kClients) {}
 
@@ -297,7 +306,7 @@ class ClusterScenario {
     const bool is_quiet =
         world().run_until([this] { return std::ranges::none_of(callers_, &Caller::is_waiting); }, kQuietWithin);
     if (!is_quiet) violate("some call never ended");
-    if (kind_ == ClusterKind::orphans) world().run_for(kOrphansGoneWithin);  // which may answer what is stale
+    if (kind_ == ClusterKind::orphans || kind_ == ClusterKind::leased) world().run_for(kOrphansGoneWithin);
     try {
       for (std::size_t i = 0; i < kVaults; ++i) insist<std::int64_t>([&] { return vault(i)->add(1); });
       for (std::size_t i = 0; i < kAccounts; ++i) insist<std::uint64_t>([&] { return account(i)->settle(); });
@@ -392,6 +401,7 @@ class ClusterScenario {
 
 ClusterKind kind_of(std::uint64_t seed) {
   if (seed % 4 == 1) return ClusterKind::gentle;
+  if (seed % 8 == 4) return ClusterKind::leased;
   return seed % 4 == 2 ? ClusterKind::orphans : ClusterKind::usual;
 }
 

@@ -79,6 +79,7 @@ inline std::vector<protocol::ToNode> every_message_to_node() {
       Stop{10s},
       Quarantined{{{"Bomb/x", 3, 10s}}},
       AnnounceStop{},
+      Lease{1h + 1ns},
   };
 }
 

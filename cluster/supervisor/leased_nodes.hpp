@@ -1,0 +1,38 @@
+#pragma once
+// LeasedNodes: tells the nodes of this machine until when its lease is valid, at once after each renewal.
+//
+// Whoever spawns a node adopts its process here and goes on with what it gets: the node's Configure then says that it
+// lives under a lease, and the newest renewal follows it. When the lease is lost, the owner of the processes kills
+// them.
+//
+// Not here: the lease (coordination/lease_keeper.hpp), what a node does without one (runtime/io/engine.hpp).
+
+#include <memory>
+#include <optional>
+#include <set>
+
+#include "cluster/supervisor/node_process.hpp"
+#include "io/clock.hpp"
+
+namespace epic::cluster {
+
+/// Single-threaded. Outlives the processes.
+class LeasedNodes {
+ public:
+  LeasedNodes() = default;
+  LeasedNodes(const LeasedNodes&) = delete;
+  LeasedNodes& operator=(const LeasedNodes&) = delete;
+
+  [[nodiscard]] std::unique_ptr<NodeProcess> adopt(std::unique_ptr<NodeProcess> process);
+  void on_renewed(io::BootTime valid_until);
+  /// Nodes that are started from here on wait for the next lease.
+  void on_lost() { valid_until_.reset(); }
+
+ private:
+  class Process;
+
+  std::optional<io::BootTime> valid_until_;
+  std::set<Process*> configured_;
+};
+
+}  // namespace epic::cluster
