@@ -64,6 +64,8 @@ class Cluster {
 
   void start();
   [[nodiscard]] bool is_ready() const { return is_ready_; }
+  /// The number of the newest supervisor.
+  [[nodiscard]] std::uint64_t run() const { return run_; }
   SimClient& add_client();
 
   // ---- nodes, by number; null, or no effect, for one without a process

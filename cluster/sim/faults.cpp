@@ -142,8 +142,9 @@ void Faults::end() {
 std::vector<std::string> Faults::list_unanswered() const {
   std::vector<std::string> requests;
   for (const auto& [number, request] : unanswered_)
-    requests.push_back(
-        fmt::format("{}, made at {:.3f} s", request.verb, static_cast<double>(request.at.count()) / 1e9));
+    if (request.run == cluster_.run())
+      requests.push_back(
+          fmt::format("{}, made at {:.3f} s", request.verb, static_cast<double>(request.at.count()) / 1e9));
   return requests;
 }
 
@@ -154,7 +155,7 @@ void Faults::later(nanoseconds delay, std::function<void()> event) {
 void Faults::ask(std::string verb, std::string body, std::function<void(bool)> on_end) {
   if (cluster_.find_supervisor() == nullptr) return;
   const std::uint64_t number = ++last_request_;
-  unanswered_[number] = {verb, world().now()};
+  unanswered_[number] = {.verb = verb, .at = world().now(), .run = cluster_.run()};
   cluster_.request(verb, std::move(body),
                    [this, number, on_end = std::move(on_end)](bool is_done, const std::vector<std::string>&) {
                      unanswered_.erase(number);

@@ -100,6 +100,7 @@ class Faults {
   struct Request {
     std::string verb;
     nanoseconds at;
+    std::uint64_t run;  // of the supervisor
   };
 
   Cluster& cluster_;

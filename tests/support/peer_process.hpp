@@ -23,6 +23,7 @@ struct PeerProcess {
 
   [[nodiscard]] transport::TransportEvents events() {
     return {
+        .may_send = [this] { return may_send; },
         .on_hello = [this](const kernel::PeerAddress& from, const kernel::HelloMessage&) { hellos.push_back(from); },
         .on_message =
             [this](const kernel::PeerAddress& from, kernel::Message message) {
@@ -43,6 +44,7 @@ struct PeerProcess {
   }
 
   kernel::PeerAddress address;
+  bool may_send = true;
   std::vector<kernel::PeerAddress> hellos;
   std::vector<std::pair<kernel::PeerAddress, kernel::Message>> messages;
   std::vector<kernel::PeerAddress> lost;
