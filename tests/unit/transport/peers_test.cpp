@@ -42,6 +42,32 @@ TEST_CASE("peers: a slow stream loses nothing and reports what is unsent", "[tra
 TEST_CASE("peers: a process that may not send writes no byte, and everything in order when it may again",
           "[transport]") {
   Net n;
+  PeerProcess one(n.net, kOne), two(n.net, kTwo), three(n.net, {NodeId{3}, 33});
+  for (PeerProcess* process : {&one, &two, &three}) n.listen(*process);
+  n.publish({kOne, kTwo, three.address});
+  one.peers.send(kTwo, call_of(kOne, 1));
+  n.settle();
+  REQUIRE(calls_of(two) == std::vector<std::uint64_t>{1});
+
+  one.may_send = false;
+  one.peers.send(kTwo, call_of(kOne, 2));
+  one.peers.send(three.address, call_of(kOne, 3));  // which it has not met
+  two.peers.send(kOne, ReplyMessage{1, ResultPart{}});
+  n.settle();
+  CHECK(reply_of(one).sequence == 1);  // it reads
+  CHECK(calls_of(two) == std::vector<std::uint64_t>{1});
+  CHECK(three.hellos.empty());
+  CHECK(one.peers.unsent_bytes() > 0);
+
+  one.may_send = true;
+  n.settle();
+  CHECK(calls_of(two) == std::vector<std::uint64_t>{1, 2});
+  CHECK(calls_of(three) == std::vector<std::uint64_t>{3});
+}
+
+TEST_CASE("peers: a process that may not send writes no byte when a stream takes some again", "[transport]") {
+  Net n;
+  n.net.capacity = 64;
   PeerProcess one(n.net, kOne), two(n.net, kTwo);
   n.listen(one);
   n.listen(two);
@@ -50,40 +76,16 @@ TEST_CASE("peers: a process that may not send writes no byte, and everything in 
   n.settle();
   REQUIRE(calls_of(two) == std::vector<std::uint64_t>{1});
 
-  SECTION("also to those that it does not know yet") {
-    PeerProcess three(n.net, {NodeId{3}, 33});
-    n.listen(three);
-    n.publish({kOne, kTwo, three.address});
-    one.may_send = false;
-    one.peers.send(kTwo, call_of(kOne, 2));
-    one.peers.send(three.address, call_of(kOne, 3));
-    n.settle();
-    two.peers.send(kOne, ReplyMessage{1, ResultPart{}});
-    n.settle();
-    CHECK(reply_of(one).sequence == 1);  // it reads
-    CHECK(calls_of(two) == std::vector<std::uint64_t>{1});
-    CHECK(three.hellos.empty());
-    CHECK(three.messages.empty());
-    CHECK(one.peers.unsent_bytes() > 0);
-
-    one.may_send = true;
-    n.settle();
-    CHECK(calls_of(two) == std::vector<std::uint64_t>{1, 2});
-    CHECK(calls_of(three) == std::vector<std::uint64_t>{3});
-  }
-  SECTION("also where a stream takes bytes again") {
-    n.net.capacity = 64;
-    one.peers.send(kTwo, call_of(kOne, 2, 1000));
-    n.tick();
-    const std::size_t unsent = one.peers.unsent_bytes();
-    REQUIRE(unsent > 0);
-    one.may_send = false;
-    n.settle();
-    CHECK(one.peers.unsent_bytes() == unsent);
-    one.may_send = true;
-    n.settle();
-    CHECK(calls_of(two) == std::vector<std::uint64_t>{1, 2});
-  }
+  one.peers.send(kTwo, call_of(kOne, 2, 1000));
+  n.tick();
+  const std::size_t unsent = one.peers.unsent_bytes();
+  REQUIRE(unsent > 0);
+  one.may_send = false;
+  n.settle();
+  CHECK(one.peers.unsent_bytes() == unsent);
+  one.may_send = true;
+  n.settle();
+  CHECK(calls_of(two) == std::vector<std::uint64_t>{1, 2});
 }
 
 TEST_CASE("peers: nothing but a hello leaves before the expected peer has said its own", "[transport]") {
