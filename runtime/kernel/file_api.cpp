@@ -124,8 +124,9 @@ void check_file_path(std::string_view path) {
   if (is_inside(path)) return;
   throw std::invalid_argument(fmt::format(
       "epic: {:?} is not the path of a file: it must be relative to the project's folder for files, at most {} bytes "
-      "long, and without parts that are empty, \".\" or \"..\"",
-      path.substr(0, kernel::limits::kFilePathBytesMax), kernel::limits::kFilePathBytesMax));
+      "long, and without zeros and parts that are empty, \".\", \"..\" or longer than {} bytes",
+      path.substr(0, kernel::limits::kFilePathBytesMax), kernel::limits::kFilePathBytesMax,
+      kernel::limits::kFileNameBytesMax));
 }
 
 void check_file_bytes(std::string_view path, std::size_t bytes) {

@@ -13,9 +13,9 @@
 //
 // write() returns once it has room for the bytes. They are written later, together with other writes, when everything
 // that the entity has changed and seen so far is durable: the file shows nothing that a crash could undo. If that
-// fails, a later operation throws the error, and writes made in between are dropped. Bytes are certain to be on disk
-// only after sync(). read() and read_line() read ahead, so they may miss very recent writes by others; read_at() sees
-// the file as it is.
+// fails, a later operation throws the error, and writes made in between are dropped; those made afterwards go where
+// they would have gone, so a gap that is left reads as zeros. Bytes are certain to be on disk only after sync(). read()
+// and read_line() read ahead, so they may miss very recent writes by others; read_at() sees the file as it is.
 //
 // Destroying a File closes the file, on another thread, after what was written to it; the entity does not move before
 // that. A File is not a value, and is gone when its entity leaves memory: keep it in a member that is not listed in

@@ -5,10 +5,10 @@
 //   co_await epic::write_file("reports/today.csv", report);       // replaces it, all or nothing
 //
 // The data folder is [files] folder in epic.toml (default "data"), and nothing outside it can be reached: paths are
-// relative, without "." and "..", and links, devices and the like are refused. Folders are made as they are needed.
-// New ones are private to the user (modes 0700 and 0600). Nodes of one project share the files. A file is read and
-// written as a whole, at most 64 MiB. Requests of one entity for one file are carried out in order; those of different
-// entities are not.
+// relative, without "." and "..", and symbolic links, devices and the like are refused. Folders are made as they are
+// needed. New ones are private to the user (modes 0700 and 0600). Nodes of one project share the files. A file is read
+// and written as a whole, at most 64 MiB. Requests of one entity for one file are carried out in order; those of
+// different entities are not.
 //
 // A change of a file begins once everything that the entity has changed and seen so far is durable, so a file shows
 // nothing that a crash could undo. When the function returns, the change is on disk. If the node dies before that, the

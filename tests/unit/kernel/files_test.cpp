@@ -106,6 +106,7 @@ TEST_CASE("files: a path that leads elsewhere is refused, before anything is don
   CHECK_THROWS_AS(f.fabric.call(1, f.scribe->write_much("much", kernel::limits::kFileBytesMax + 1)), std::length_error);
   f.fabric.call(1, f.scribe->write("...", "a name like others"));
   f.fabric.call(1, f.scribe->write("..a/.b", "so, too"));
+  CHECK_THROWS_WITH(f.fabric.call(1, f.scribe->read(std::string(256, 'a'))), Catch::Contains("longer than 255 bytes"));
 }
 
 TEST_CASE("files: a file does not change before what it follows is durable", "[kernel]") {
