@@ -195,7 +195,7 @@ class JsonReader {
 
   bool holds_all(std::size_t count, const Sink& sink, std::string_view what) {
     return !sink.has_fewer_than(count) ||
-           fail(fmt::format("some of its {} {} are there twice, which {} cannot hold", count, what, sink.type_text()));
+           fail(fmt::format("some of its {} {} are there twice, and each may be there once", count, what));
   }
 
   bool map(const Json& json, Sink& sink) {
