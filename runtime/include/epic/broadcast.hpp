@@ -29,6 +29,7 @@
 #include <utility>
 #include <vector>
 
+#include "epic/cached.hpp"
 #include "epic/call.hpp"
 #include "epic/call_window.hpp"
 #include "epic/durations.hpp"
@@ -125,7 +126,7 @@ constexpr bool check_broadcast() {
   if constexpr (Class::is_ref && is_valid_method<Pointer>) {
     using Traits = MethodTraits<Pointer>;
     constexpr bool is_of_class = std::derived_from<typename Class::type, typename Traits::Class>;
-    constexpr bool is_copyable = std::copy_constructible<typename Traits::Arguments>;
+    constexpr bool is_copyable = can_be_copied<typename Traits::Arguments>();
     constexpr bool fits = std::constructible_from<typename Traits::Arguments, Values...>;
     static_assert(is_of_class, "epic: broadcast calls a method of the class that the Refs name");
     static_assert(is_copyable,

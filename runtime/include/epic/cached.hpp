@@ -79,15 +79,21 @@ class CachedRecord final : public MethodRecord<Pointer, locking>, public CachedP
   }
 };
 
-/// std::vector<std::unique_ptr<int>> claims that it can be copied.
+/// std::vector<std::unique_ptr<int>> claims that it can be copied, and so does a pair with one.
 template <class T>
 constexpr bool can_be_copied() {
   if constexpr (std::is_void_v<T>)  // of an expected
     return true;
+  else if constexpr (!std::copy_constructible<T>)
+    return false;
   else if constexpr (requires { typename T::value_type; })
-    return std::copy_constructible<T> && can_be_copied<std::remove_cv_t<typename T::value_type>>();
+    return can_be_copied<std::remove_cv_t<typename T::value_type>>();
+  else if constexpr (requires { std::tuple_size<T>::value; })
+    return []<std::size_t... I>(std::index_sequence<I...>) {
+      return (can_be_copied<std::tuple_element_t<I, T>>() && ...);
+    }(std::make_index_sequence<std::tuple_size_v<T>>());
   else
-    return std::copy_constructible<T>;
+    return true;
 }
 
 /// False, with a static_assert in the user's terms, if copies of its result cannot answer calls of the method.

@@ -155,12 +155,20 @@ template <class... Work>
 /// The same for any number of calls of one type; returns a vector of the results, nothing for void. They begin in
 /// order, each as soon as fewer than `options.at_once` are under way, whether others have failed or not.
 template <class Work>
-[[nodiscard]] auto gather(std::vector<Work> work, const GatherOptions& options = {}) {
+[[nodiscard]] auto gather(std::vector<Work>&& work, const GatherOptions& options = {}) {
   using R = typename Work::value_type;
+  std::vector<Work> taken = std::move(work);
   std::vector<detail::RecordPtr<detail::ResultRecord<R>>> records;
-  records.reserve(work.size());
-  for (Work& one : work) records.push_back(detail::to_record(std::move(one)));
+  records.reserve(taken.size());
+  for (Work& one : taken) records.push_back(detail::to_record(std::move(one)));
   return detail::GatherVectorAwaiter<R>(std::move(records), options.at_once);
+}
+
+template <class Work>
+auto gather(const std::vector<Work>&, const GatherOptions& = {}) {
+  static_assert(!std::is_same_v<Work, Work>,
+                "epic: gather makes the calls of the vector, and each call is made once: write "
+                "gather(std::move(calls))");
 }
 
 /// A call or task that was started in the background. May be awaited once, by the entity that spawned it. Dropping it

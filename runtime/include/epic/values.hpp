@@ -35,7 +35,8 @@ template <class T>
 constexpr void refuse_any() {
   static_assert(!std::is_class_v<T>,
                 "epic: this class cannot be an argument, a result or state. If it is your own struct, describe it with "
-                "BOOST_DESCRIBE_STRUCT(Type, (), (members...)) right after its definition");
+                "BOOST_DESCRIBE_STRUCT(Type, (), (members...)) right after its definition; otherwise copy what it "
+                "contains into such a struct, a std::vector or a std::string");
   static_assert(std::is_class_v<T>,
                 "epic: this type cannot be an argument, a result or state. Use numbers, bool, enums, std::string, "
                 "epic::Bytes, optional, variant, vector, array, map, set, pair, tuple, chrono types, epic::Ref, or "
