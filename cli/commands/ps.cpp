@@ -23,6 +23,15 @@ constexpr ExitNote kPsExitCodes[] = {
 
 constexpr Column kGenerationColumn{"MODULE", "built_at", Show::time};
 
+constexpr Column kMachineColumn{"MACHINE", "machine"};
+
+/// Nodes are on several machines.
+bool are_apart(const std::vector<control::Ps::Node>& nodes) {
+  std::set<std::string> machines;
+  for (const control::Ps::Node& node : nodes) machines.insert(node.machine.value_or(""));
+  return machines.size() > 1;
+}
+
 constexpr Column kBlockingColumn{"BLOCKING", "blocking", Show::number};
 
 /// Nodes run several builds of the module.
@@ -87,6 +96,7 @@ Outcome run_ps(Context& context, const Arguments& arguments) {
       columns.push_back(kBlockingColumn);
     if (differ(answer.nodes)) columns.push_back(kGenerationColumn);
   }
+  if (are_apart(answer.nodes)) columns.insert(columns.begin() + 1, kMachineColumn);
   Table table(console, columns);
   for (const control::Ps::Node& node : answer.nodes) table.add(node);
   table.finish();

@@ -11,8 +11,10 @@
 #include "cli/output/humanize.hpp"
 #include "cli/output/log_printer.hpp"
 #include "cli/output/relay.hpp"
+#include "cli/output/suggest.hpp"
 #include "cli/project/build.hpp"
 #include "cli/project/context.hpp"
+#include "cluster/coordination/open_coordination.hpp"
 #include "cluster/supervisor/supervisor.hpp"
 
 namespace epic::cli {
@@ -28,6 +30,9 @@ constexpr OptionSpec kRunOptions[] = {
      .fallback = "[fabric] nodes in epic.toml",
      .check = whole_number(1, kNodesMax)},
     {.name = "detach", .letter = 'd', .summary = "Return when the fabric is ready, and leave it running"},
+    {.name = "join",
+     .value = "DIR",
+     .summary = "Add nodes to the running fabric of the project in DIR, from a directory of their own"},
     {.name = "exit-after-setup", .summary = "Stop when the module's setup has returned, and exit with what came of it"},
     {.name = "no-prefix", .summary = "Log messages without the node in front"},
     {.name = "debugger", .summary = "Do not kill nodes that stop answering, so that a debugger can pause them"},
@@ -53,6 +58,10 @@ cluster::SupervisorOptions supervisor_options(const Project& project, const fs::
   options.node_count = static_cast<std::uint16_t>(nodes);
   options.shard_count = static_cast<std::uint32_t>(manifest.shards);
   options.store = project.paths.store;
+  options.run_directory = project.paths.run_root;
+  if (manifest.coordination != kAlone) options.coordination = manifest.coordination;
+  options.joins = project.paths.has_joined();
+  options.lease = manifest.lease;
   options.fabric.idle_age = manifest.idle_age;
   options.fabric.memory_budget_bytes = manifest.memory_budget_bytes;
   options.fabric.call_deadline = manifest.call_timeout;
@@ -83,7 +92,8 @@ class Narrator {
   }
 
   void on_ready(const cluster::FabricReady& ready) {
-    std::string text = fmt::format("{} is up: {} in {}\n", bold(project_.manifest.name),
+    std::string text = fmt::format("{} {}: {} in {}\n", bold(project_.manifest.name),
+                                   project_.paths.has_joined() ? "has more nodes" : "is up",
                                    count_of(ready.nodes.size(), "node", "nodes"), human_duration(ready.took));
     const auto line = [&](const std::string& name, const std::string& what) {
       text += fmt::format("  {:<10}  {}\n", name, what);
@@ -170,20 +180,74 @@ void print_ready_json(Console& console, const cluster::FabricReady& ready) {
 Result<void> refuse_second_run(const Project& project) {
   auto fabric = EPIC_TRY(LiveFabric::find(project.paths));
   if (!fabric) return {};
+  if (project.paths.has_joined())
+    return fail({.what = fmt::format("a supervisor runs in {} already", project.paths.run_root.string()),
+                 .help = {"look at its fabric with 'epic ps'", "or stop it first with 'epic stop'"}});
   const auto ping = EPIC_TRY(fabric->ask<control::Ping>());
   return fail({.what = fmt::format("{} is running already, as process {}", project.manifest.name, ping.pid),
                .help = {"look at it with 'epic ps'", "or stop it first with 'epic stop'"}});
 }
 
+std::string coordination_choices() {
+  std::vector<std::string> choices;
+  for (const std::string_view kind : cluster::coordination_kinds()) choices.push_back(fmt::format("\"{}\"", kind));
+  return alternatives(choices);
+}
+
+// The project in DIR, with the directory of the command for what runs.
+Result<Project> find_project_to_join(Context& context, const Arguments& arguments, const std::string& directory) {
+  auto project = EPIC_TRY(load_project(directory));
+  std::error_code error;
+  const fs::path here = fs::weakly_canonical(context.start(arguments), error);
+  if (error || !fs::is_directory(here, error))
+    return fail({.code = ExitCode::usage, .what = fmt::format("the directory {} does not exist", here.string())});
+  if (fs::exists(here / "epic.toml", error))
+    return fail({.code = ExitCode::usage,
+                 .what = fmt::format("{} has an epic.toml", here.string()),
+                 .why = "a machine that joins needs a directory of its own, outside of any project",
+                 .help = {"make an empty directory, and run the command there"}});
+  if (project.manifest.coordination == kAlone)
+    return fail({.code = ExitCode::usage,
+                 .what = fmt::format("no other machine can join the fabric of {}", project.manifest.name),
+                 .why = fmt::format("coordination is \"{}\" in its epic.toml", kAlone),
+                 .help = {fmt::format("set it to {}, and restart the fabric", coordination_choices())}});
+  project.paths.run_root = here;
+  EPIC_TRY(remember_joined(here, project.paths.root));
+  return project;
+}
+
+// For what the settings leave to each other.
+Result<void> check_coordination(const Project& project) {
+  const Manifest& manifest = project.manifest;
+  if (manifest.coordination == kAlone || !project.paths.store.has_file()) return {};
+  return fail(
+      {.code = ExitCode::usage,
+       .what = fmt::format("coordination = \"{}\" needs a store that several machines can use", manifest.coordination),
+       .why = fmt::format("store is \"{}\" in epic.toml", manifest.store),
+       .help = {"set store to the URL of a PostgreSQL database, or remove the coordination"}});
+}
+
 Outcome run_fabric(Context& context, const Arguments& arguments) {
   if (arguments.has("detach") && arguments.has("exit-after-setup"))
     return fail(usage_failure(arguments.command(), "--detach and --exit-after-setup exclude each other"));
-  const auto project = EPIC_TRY(context.project(arguments));
+  const auto join = arguments.value("join");
+  if (join && arguments.has("exit-after-setup"))
+    return fail(usage_failure(arguments.command(), "--join and --exit-after-setup exclude each other"));
+  const auto project =
+      join ? EPIC_TRY(find_project_to_join(context, arguments, *join)) : EPIC_TRY(context.project(arguments));
+  if (!join && project.paths.has_joined())
+    return fail({.code = ExitCode::usage,
+                 .what = fmt::format("{} is not a project: it has joined {}", project.paths.run_root.string(),
+                                     project.paths.root.string()),
+                 .help = {fmt::format("join again with 'epic run --join {}'", project.paths.root.string())}});
+  EPIC_TRY(check_coordination(project));
   const std::int64_t nodes = arguments.number("nodes").value_or(project.manifest.nodes);
   EPIC_TRY(refuse_second_run(project));
   const auto node_program = EPIC_TRY(context.install().node());
-  const auto built = EPIC_TRY(build_project(context, project, {.only_if_stale = true}));
-  if (!built.was_fresh)
+  // The module comes from the fabric.
+  const auto built = join ? Built{.module = project.paths.module(project.manifest.module)}
+                          : EPIC_TRY(build_project(context, project, {.only_if_stale = true}));
+  if (!join && !built.was_fresh)
     context.console().note(fmt::format("Built {} in {}", project.manifest.module, human_duration(built.took)));
 
   Console& console = context.console();
@@ -237,7 +301,7 @@ constexpr Command kRunCommand{
         "them, and shows what they log until it is stopped. Ctrl-C saves and stops; a second one ends it at once. "
         "State is\n"
         "kept in .epic/ and is there again with the next run.",
-    .example = "epic run --nodes 4\nepic run --detach\nepic run --exit-after-setup",
+    .example = "epic run --nodes 4\nepic run --detach\nepic run --exit-after-setup\nepic run --join ../arena --nodes 2",
     .options = kRunOptions,
     .exit_codes = kRunExitCodes,
     .run = run_fabric,

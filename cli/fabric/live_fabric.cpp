@@ -42,7 +42,7 @@ Failure control_failure(const ControlError& error) {
 /// The supervisor that holds the project's lock.
 std::optional<pid_t> find_supervisor(const ProjectPaths& paths) {
   std::error_code error;
-  const auto lock = files::read_file(cluster::RunPaths(paths.root).lock);
+  const auto lock = files::read_file(cluster::RunPaths(paths.run_root).lock);
   const pid_t pid = lock ? std::atoi(lock->c_str()) : 0;
   if (pid <= 0) return std::nullopt;
   const auto program = std::filesystem::read_symlink(fmt::format("/proc/{}/exe", pid), error);

@@ -14,6 +14,7 @@
 #include "cli/output/humanize.hpp"
 #include "cli/output/suggest.hpp"
 #include "cli/output/text.hpp"
+#include "cluster/coordination/open_coordination.hpp"
 #include "storage/open_store.hpp"
 
 namespace epic::cli {
@@ -54,6 +55,8 @@ using namespace std::chrono_literals;
 
 // Heartbeats are sent every 200 ms, if the machine has time for them.
 constexpr std::chrono::milliseconds kSilenceMin = 1s;
+// Long enough that a busy machine renews it in time.
+constexpr std::chrono::milliseconds kLeaseMin = 2s;
 
 /// A key of epic.toml. `set` is false for a value that is not what `accepts` says; `show` writes one as epic.toml has
 /// it.
@@ -132,6 +135,12 @@ Setting size(std::string_view section, std::string_view name, std::uint64_t Mani
   return {section, name, summary, "a size such as \"64MiB\" or \"2GiB\"", set, show};
 }
 
+std::vector<std::string> coordinations() {
+  std::vector<std::string> all{kAlone};
+  for (const std::string_view kind : cluster::coordination_kinds()) all.emplace_back(kind);
+  return all;
+}
+
 bool is_project_name(const std::string& name) { return why_no_project_name(name).empty(); }
 
 /// Entities must reach neither the store nor what is beside the project.
@@ -154,6 +163,10 @@ const std::vector<Setting>& table() {
             "How many shards; once something has been saved, use 'epic reshard'"),
       text("fabric", "store", &M::store, storage::is_store_setting, storage::store_settings_text(),
            "Where state is saved; \"memory\" keeps nothing"),
+      one_of("fabric", "coordination", &M::coordination, coordinations(),
+             "How the supervisors of several machines agree; with \"local\" no other can join (epic run --join)"),
+      duration("fabric", "lease", &M::lease,
+               "A machine whose supervisor is silent for this long is gone; only with coordination", kLeaseMin),
       duration("fabric", "idle_age", &M::idle_age, "Entities idle for this long are saved and leave memory"),
       size("fabric", "memory_budget", &M::memory_budget_bytes,
            "Memory that a node's entities and calls may use; beyond it the least recently used leave, and then new "

@@ -19,6 +19,9 @@ namespace epic::cli {
 /// The first kind of store there is.
 std::string default_store();
 
+/// No other machine can join.
+inline constexpr const char* kAlone = "local";
+
 struct Manifest {
   std::string name;    // [project] name
   std::string module;  // [modules] load: the NAME given to epic_add_module(); by default the project's
@@ -27,6 +30,8 @@ struct Manifest {
   std::int64_t nodes = 4;
   std::int64_t shards = 64;                                       // must be those of the store
   std::string store = default_store();                            // what storage::is_store_setting() takes
+  std::string coordination = kAlone;                              // or one of cluster::coordination_kinds()
+  std::chrono::milliseconds lease = std::chrono::seconds(10);     // of a machine, if there may be several
   std::chrono::milliseconds idle_age = std::chrono::minutes(15);  // idle entities are saved and deactivated after this
   std::uint64_t memory_budget_bytes =
       0;  // for a node's entities; beyond it the least recently used are deactivated; 0: no limit

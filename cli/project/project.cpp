@@ -66,6 +66,29 @@ fs::path ProjectPaths::module_types(std::string_view name) const {
   return build() / "modules" / fmt::format("{}.types.json", name);
 }
 
+namespace {
+
+fs::path joined_file(const fs::path& directory) { return directory / ".epic" / "joined"; }
+
+}  // namespace
+
+Result<std::optional<fs::path>> joined_project(const fs::path& directory) {
+  std::error_code error;
+  if (!fs::exists(fs::symlink_status(joined_file(directory), error))) return std::nullopt;
+  if (const auto checked = files::check_directory(directory / ".epic"); !checked)
+    return fail(failure_of(checked.error()));
+  const auto text = files::read_file(joined_file(directory));
+  if (!text) return fail(failure_of(text.error()));
+  return fs::path(text->substr(0, text->find('\n')));
+}
+
+Result<void> remember_joined(const fs::path& directory, const fs::path& project) {
+  if (const auto made = files::make_directory(directory / ".epic"); !made) return fail(failure_of(made.error()));
+  if (const auto written = files::replace_file(joined_file(directory), project.string() + "\n"); !written)
+    return fail(failure_of(written.error()));
+  return {};
+}
+
 Failure failure_of(const files::Refusal& refusal) {
   Failure failure{.what = refusal.message, .help = {refusal.hint}};
   while (failure.what.ends_with('.')) failure.what.pop_back();
@@ -78,6 +101,21 @@ Result<void> check_state_directory(const ProjectPaths& paths) {
   return fail(failure_of(checked.error()));
 }
 
+namespace {
+
+Result<ProjectPaths> checked_project(const fs::path& directory) {
+  ProjectPaths paths(directory);
+  EPIC_TRY(check_parts(paths, {{paths.root, S_IFDIR},
+                               {paths.manifest(), S_IFREG},
+                               {paths.root / "CMakeLists.txt", S_IFREG},
+                               {paths.build(), S_IFDIR},
+                               {paths.build() / "CMakeCache.txt", S_IFREG},
+                               {paths.build() / "modules", S_IFDIR}}));
+  return paths;
+}
+
+}  // namespace
+
 Result<ProjectPaths> find_project(const fs::path& start) {
   std::error_code error;
   const fs::path from = fs::weakly_canonical(start, error);
@@ -85,14 +123,12 @@ Result<ProjectPaths> find_project(const fs::path& start) {
     return fail({.code = ExitCode::usage, .what = fmt::format("the directory {} does not exist", start.string())});
   for (fs::path directory = from;; directory = directory.parent_path()) {
     if (fs::exists(directory / "epic.toml", error)) {
-      ProjectPaths paths(directory);
-      if (directory != from) EPIC_TRY(check_owner(paths));
-      EPIC_TRY(check_parts(paths, {{paths.root, S_IFDIR},
-                                   {paths.manifest(), S_IFREG},
-                                   {paths.root / "CMakeLists.txt", S_IFREG},
-                                   {paths.build(), S_IFDIR},
-                                   {paths.build() / "CMakeCache.txt", S_IFREG},
-                                   {paths.build() / "modules", S_IFDIR}}));
+      if (directory != from) EPIC_TRY(check_owner(ProjectPaths(directory)));
+      return checked_project(directory);
+    }
+    if (const auto joined = EPIC_TRY(joined_project(directory))) {
+      ProjectPaths paths = EPIC_TRY(checked_project(*joined));
+      paths.run_root = directory;
       return paths;
     }
     if (directory == directory.parent_path()) break;
@@ -108,7 +144,7 @@ Result<Project> load_project(const fs::path& start) {
   auto paths = EPIC_TRY(find_project(start));
   auto manifest = EPIC_TRY(read_manifest(paths.manifest()));
   EPIC_TRY(check_parts(paths, {{paths.module(manifest.module), S_IFREG}}));
-  paths.store = storage::locate_store(manifest.store, paths.state());
+  paths.store = storage::locate_store(manifest.store, paths.root / ".epic");
   return Project{std::move(paths), std::move(manifest)};
 }
 

@@ -2,6 +2,7 @@
 // Project: a directory with an epic.toml, and the paths in it.
 
 #include <filesystem>
+#include <optional>
 #include <string_view>
 
 #include "cli/project/manifest.hpp"
@@ -11,10 +12,11 @@
 namespace epic::cli {
 
 struct ProjectPaths {
-  explicit ProjectPaths(std::filesystem::path directory) : root(std::move(directory)) {}
+  explicit ProjectPaths(std::filesystem::path directory) : root(std::move(directory)), run_root(root) {}
 
   std::filesystem::path root;
-  storage::StoreAddress store;  // known to load_project() only
+  std::filesystem::path run_root;  // where `.epic` is: elsewhere for a machine that has joined (joined_project())
+  storage::StoreAddress store;     // known to load_project() only
 
   [[nodiscard]] std::filesystem::path manifest() const { return root / "epic.toml"; }
   [[nodiscard]] std::filesystem::path build() const { return root / "build"; }
@@ -28,7 +30,8 @@ struct ProjectPaths {
   [[nodiscard]] std::filesystem::path test_programs() const { return build() / "epic-test-programs.txt"; }
   [[nodiscard]] std::filesystem::path module_names() const { return build() / "epic-modules.txt"; }
   [[nodiscard]] std::filesystem::path client_programs() const { return build() / "epic-clients.txt"; }
-  [[nodiscard]] std::filesystem::path state() const { return root / ".epic"; }
+  [[nodiscard]] std::filesystem::path state() const { return run_root / ".epic"; }
+  [[nodiscard]] bool has_joined() const { return run_root != root; }
   [[nodiscard]] std::filesystem::path control_socket() const { return state() / "control.sock"; }
   [[nodiscard]] std::filesystem::path logs() const { return state() / "logs"; }
 };
@@ -38,11 +41,16 @@ struct Project {
   Manifest manifest;
 };
 
+/// The project whose fabric the supervisor of `directory` joins, as remember_joined() has noted; empty: none.
+Result<std::optional<std::filesystem::path>> joined_project(const std::filesystem::path& directory);
+Result<void> remember_joined(const std::filesystem::path& directory, const std::filesystem::path& project);
+
 Failure failure_of(const files::Refusal& refusal);
 /// Refuses a `.epic` that others than this user may use. One that does not exist is fine.
 Result<void> check_state_directory(const ProjectPaths& paths);
 
-/// The directory of the nearest epic.toml, in `start` or above it. Commands run what lies in a project. So one above
+/// The directory of the nearest epic.toml, in `start` or above it, or that of the project that a machine which runs
+/// there has joined. Commands run what lies in a project. So one above
 /// `start`, which the user has not named, is refused if it belongs to another user than that and root. In any project,
 /// what commands run or load is refused if everyone may write to it, or if it belongs to another user than this one,
 /// root, the owner of the project's directory, and the members of its group if they may write there.

@@ -31,7 +31,7 @@ namespace epic::cluster {
 
 struct LeaseSettings {
   /// What the service grants from each renewal on. The longer, the later the shards of a dead machine go to others.
-  std::chrono::nanoseconds timeout = std::chrono::seconds(10);
+  std::chrono::nanoseconds timeout = std::chrono::seconds(5);
   /// How much earlier the machine stops relying on the lease. It has to cover what the boot clock cannot know:
   ///  - how much it runs slow against the service's clock within one `timeout`. kLeaseDriftMax is assumed; NTP corrects
   ///    a clock by up to 0.05 %, and quartz is off by less;

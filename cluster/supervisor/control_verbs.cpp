@@ -82,6 +82,7 @@ control::Ps::Node row_of(const NodeSlot& slot, std::size_t shards, std::chrono::
   node.generation = slot.module.generation.value;
   node.built_at = protocol::format_time(slot.module.built_at);
   if (slot.last_exit) node.last_exit = slot.last_exit->text();
+  if (!slot.machine.empty()) node.machine = slot.machine;
   if (!slot.process) return node;
   node.pid = slot.process->pid();
   node.uptime_ms = count_ms(now - slot.started_at);

@@ -178,7 +178,8 @@ bool wait_for_bytes(int fd, std::chrono::steady_clock::time_point until) {
 int fail(const SupervisorOptions& options, std::string message) {
   if (options.on_error)
     options.on_error({std::move(message), "See the supervisor's log, or run without --detach.",
-                      options.project_directory / ".epic" / "logs" / "latest" / "supervisor.log"});
+                      (options.run_directory.empty() ? options.project_directory : options.run_directory) / ".epic" /
+                          "logs" / "latest" / "supervisor.log"});
   return kExitFailed;
 }
 

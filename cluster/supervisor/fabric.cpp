@@ -40,19 +40,26 @@ Fabric::Fabric(FabricParts parts)
       paths_(parts.paths),
       logs_(parts.logs),
       on_end_(std::move(parts.on_end)),
-      shards_(options_.shard_count, options_.quiet),
-      orders_(host_, std::move(parts.open_store), kernel::Term{parts.run},
-              {.on_written = {},
-               .on_migrated =
-                   [this](const storage::StoreIdentity& identity) {
-                     say(LogLevel::info, fmt::format("The store was migrated from format {} to {}.",
-                                                     *identity.migrated_from, identity.format_version));
-                   },
-               .on_delay = [this](const std::string& why) { on_grants_delayed(why); },
-               .on_deposed = [this](const std::string& why) { on_deposed(why); },
-               .on_damage = [this](const std::string& why) { on_store_damaged({why, {}, logs_.directory()}); }},
-              shards_, trail_, [this](NodeId node, const SharedMessage& message) { fleet_.share(node, message); }),
-      fleet_(host_, options_, paths_, parts.run, std::move(parts.module), coordination_, logs_,
+      machines_(parts.machines),
+      takeover_(std::move(parts.takeover)),
+      shards_(options_.shard_count, options_.quiet, takeover_.first_version),
+      orders_(
+          host_, std::move(parts.open_store), kernel::Term{parts.run},
+          {.on_written = {},
+           .on_migrated =
+               [this](const storage::StoreIdentity& identity) {
+                 say(LogLevel::info, fmt::format("The store was migrated from format {} to {}.",
+                                                 *identity.migrated_from, identity.format_version));
+               },
+           .on_delay = [this](const std::string& why) { on_grants_delayed(why); },
+           .on_deposed = [this](const std::string& why) { on_deposed(why); },
+           .on_damage = [this](const std::string& why) { on_store_damaged({why, {}, logs_.directory()}); }},
+          shards_, trail_, [this](NodeId node, const SharedMessage& message) { fleet_.share(node, message); },
+          takeover_.alive),
+      fleet_(host_, options_, paths_,
+             takeover_.fabric_id.empty() ? fmt::format("{}/{}", options_.project_directory.string(), parts.run)
+                                         : takeover_.fabric_id,
+             std::move(parts.module), coordination_, logs_,
              {.on_message = [this](NodeId node, const protocol::FromNode& message) { on_node_message(node, message); },
               .on_ready = [this](NodeId node) { on_node_ready(node); },
               .on_exit = [this](NodeId node, const std::optional<Crash>& crash) { on_node_exit(node, crash); },
@@ -61,7 +68,8 @@ Fabric::Fabric(FabricParts parts)
                   [this](NodeId, const SupervisorError& error) {
                     if (!restart_.try_give_up(error)) fail(error, KillCause::Reason::not_started);
                   },
-              .on_cannot_go_on = [this](SupervisorError error) { on_store_damaged(std::move(error)); }}),
+              .on_cannot_go_on = [this](SupervisorError error) { on_store_damaged(std::move(error)); }},
+             machines_),
       requests_([this](NodeId node, const protocol::ToNode& message) { fleet_.send(node, message); },
                 [this](kernel::ShardId shard) { return shards_.find_active_owner(shard); }),
       quarantine_(host_, fleet_, trail_, [this](std::string message) { say(LogLevel::error, std::move(message)); }),
@@ -93,11 +101,90 @@ Fabric::Fabric(FabricParts parts)
 }
 
 void Fabric::start() {
-  say(LogLevel::info,
-      fmt::format("Starting {} node{} of {} with {}.", options_.node_count, options_.node_count == 1 ? "" : "s",
-                  options_.project_name, options_.module_path.string()));
-  host_.post([this] { fleet_.start_all(); });
+  if (takeover_.is_takeover)
+    say(LogLevel::info,
+        fmt::format("This supervisor leads {} now; {} nodes go on.", options_.project_name, takeover_.alive.size()));
+  else
+    say(LogLevel::info,
+        fmt::format("Starting {} node{} of {} with {}.", options_.node_count, options_.node_count == 1 ? "" : "s",
+                    options_.project_name, options_.module_path.string()));
+  host_.post([this] { machines_ != nullptr ? open_machines() : fleet_.start_all(); });
   tick();
+}
+
+void Fabric::open_machines() {
+  if (takeover_.is_takeover) {
+    is_ready_ = true;
+    fleet_.mark_started();
+    setup_.resume(takeover_.setup);
+    shards_.inherit(std::move(takeover_.shards));
+  }
+  machines_->tell_setup(static_cast<std::uint32_t>(setup_.state()));
+  machines_->open(
+      fleet_.fabric_id(),
+      {.on_arrived = [this](const protocol::Hello& machine) { on_machine_arrived(machine); },
+       .on_gone = [this](const std::string& machine) { on_machine_gone(machine); },
+       .on_leaves = [this](const std::string& machine) { on_machine_leaves(machine); },
+       .on_request = [this](const ControlRequest& request, ControlReply reply) { handle(request, std::move(reply)); },
+       .on_room = [this] { on_room(); }});
+  takeover_.nodes.clear();  // a machine that comes later has none that this term knows
+  open_shards();
+}
+
+void Fabric::on_machine_arrived(const protocol::Hello& machine) {
+  if (is_stopping_) return machines_->dismiss(machine.machine, {.why = "The fabric is stopping."});
+  if (machine.version != options_.version)
+    return machines_->dismiss(machine.machine, {.why = fmt::format("This is epic {}, and the fabric runs epic {}.",
+                                                                   machine.version, options_.version),
+                                                .hint = "Install the same version of epic on all machines.",
+                                                .is_error = true});
+  std::size_t count = 0;
+  for (const protocol::LiveNode& live : machine.live) {
+    if (takeover_.nodes.contains(live.incarnation)) {
+      fleet_.adopt(machine, live);
+      ++count;
+    } else {
+      machines_->drop(machine.machine, live.process);
+    }
+  }
+  if (machine.machine != machines_->self())
+    say(LogLevel::info, fmt::format("{} has joined, with {} nodes.", machine.machine, machine.nodes));
+  if (count >= machine.nodes) return;
+  protocol::Hello missing = machine;
+  missing.nodes -= static_cast<std::uint32_t>(count);
+  missing_.push_back(std::move(missing));
+  if (!takeover_.is_takeover || shards_.is_open()) start_missing();
+}
+
+/// Those that go on do not wait for them.
+void Fabric::start_missing() {
+  for (const protocol::Hello& machine : std::exchange(missing_, {}))
+    if (machines_->contains(machine.machine)) fleet_.start_on(machine, machine.nodes);
+}
+
+void Fabric::on_machine_gone(const std::string& machine) {
+  const auto nodes = fleet_.list_on(machine);
+  say(nodes.empty() ? LogLevel::info : LogLevel::error,
+      nodes.empty() ? fmt::format("{} has left.", machine)
+                    : fmt::format("{} is gone: its lease has ended, and its {} nodes with it.", machine, nodes.size()));
+  fleet_.forget_machine(machine);
+  leaving_.erase(machine);
+}
+
+/// In order: its shards move to the others first.
+void Fabric::on_machine_leaves(const std::string& machine) {
+  if (is_stopping_ || !leaving_.insert(machine).second) return;
+  say(LogLevel::info, fmt::format("{} is leaving.", machine));
+  for (const NodeId node : fleet_.list_on(machine)) departures_.leave(node, Afterwards::forgotten, host_.now());
+  advance();
+}
+
+void Fabric::dismiss_left() {
+  std::erase_if(leaving_, [this](const std::string& machine) {
+    if (!fleet_.list_on(machine).empty()) return false;
+    machines_->dismiss(machine, {.why = "It has left the fabric."});
+    return true;
+  });
 }
 
 void Fabric::tick() {
@@ -124,6 +211,7 @@ void Fabric::tick() {
 void Fabric::open_shards() {
   if (shards_.is_open() || is_stopping_ || fleet_.is_any_starting() || !restart_.may_open_shards()) return;
   shards_.open(host_.now());
+  start_missing();
   if (is_ready_) fleet_.mark_started();  // it is after a restart: from here on there is no way back
 }
 
@@ -131,6 +219,7 @@ void Fabric::open_shards() {
 void Fabric::advance() {
   if (is_stopping_) return;
   departures_.advance();
+  dismiss_left();
   restart_.advance();
   shards_.on_tick(host_.now());
   orders_.carry_out();
@@ -219,9 +308,22 @@ void Fabric::on_grants_delayed(const std::string& why) {
 /// Nodes that have their shards go on; but who is to have them is another's business.
 void Fabric::on_deposed(const std::string& why) {
   if (is_stopping_) return;
+  if (machines_ != nullptr) return depose({why, "Start this supervisor again.", logs_.directory()});
   end_.error = SupervisorError{why, "Stop the other fabric, or use a store of its own.", logs_.directory()};
   end_.exit_code = kExitFailed;
   stop("another supervisor has the store");
+}
+
+void Fabric::depose(SupervisorError error) {
+  if (is_finished_) return;
+  is_stopping_ = true;
+  orders_.end();
+  machines_->abandon();
+  fleet_.abandon();
+  say(LogLevel::error, fmt::format("This supervisor leads no more: {}", error.message));
+  end_.error = std::move(error);
+  end_.exit_code = kExitFailed;
+  finish();
 }
 
 /// Nothing can be saved, and what is there may be wrong: so nothing is served either.
@@ -271,6 +373,7 @@ void Fabric::check_ready() {
 
 void Fabric::on_setup_ended() {
   const bool is_done = setup_.state() == SetupState::done;
+  if (machines_ != nullptr) machines_->tell_setup(static_cast<std::uint32_t>(setup_.state()));
   say(is_done ? LogLevel::info : LogLevel::error,
       is_done ? "The module's setup has returned." : fmt::format("The module's setup failed: {}", setup_.error()));
   tell(is_done ? SupervisorEventKind::setup_done : SupervisorEventKind::setup_failed, setup_.error());
@@ -300,6 +403,10 @@ std::expected<void, SupervisorError> Fabric::drain(NodeId node) {
 
 std::expected<void, SupervisorError> Fabric::scale(std::uint16_t node_count) {
   EPIC_TRY(check_may_change());
+  if (machines_ != nullptr && machines_->has_others())
+    return std::unexpected(SupervisorError{"The fabric has several machines, and the number does not say where.",
+                                           "Add nodes with 'epic run --join', and remove one with 'epic drain'.",
+                                           {}});
   departures_.scale(node_count);
   advance();
   return {};
@@ -360,7 +467,7 @@ void Fabric::finish() {
   end_timer_.cancel();
   requests_.fail_all("The fabric has stopped.");
   restart_.abandon(end_.error);
-  say(LogLevel::info, "All nodes have stopped.");
+  if (fleet_.is_gone()) say(LogLevel::info, "All nodes have stopped.");
   std::ranges::sort(unsaved_);
   if (!unsaved_.empty() && end_.exit_code == kExitOk) {
     end_.exit_code = kExitFailed;
@@ -371,7 +478,8 @@ void Fabric::finish() {
   }
   verbs_.on_all_ended(unsaved_);
   // Otherwise what was lost must show in the next run.
-  if (!unsaved_.empty() || is_store_damaged_ || end_.exit_code == kExitInterrupted) return on_end_(end_);
+  if (!unsaved_.empty() || is_store_damaged_ || !fleet_.is_gone() || end_.exit_code == kExitInterrupted)
+    return on_end_(end_);
   orders_.give_back_all([this] { on_end_(end_); });
 }
 

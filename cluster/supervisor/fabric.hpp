@@ -10,6 +10,7 @@
 #include <expected>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@
 #include "cluster/supervisor/fleet.hpp"
 #include "cluster/supervisor/host.hpp"
 #include "cluster/supervisor/log_hub.hpp"
+#include "cluster/supervisor/machines.hpp"
 #include "cluster/supervisor/modules.hpp"
 #include "cluster/supervisor/node_requests.hpp"
 #include "cluster/supervisor/quarantine_runner.hpp"
@@ -28,6 +30,7 @@
 #include "cluster/supervisor/setup_runner.hpp"
 #include "cluster/supervisor/shard_orders.hpp"
 #include "cluster/supervisor/shard_table.hpp"
+#include "cluster/supervisor/takeover.hpp"
 
 namespace epic::cluster {
 
@@ -46,6 +49,8 @@ struct FabricParts {
   Modules& modules;
   ModuleCopy module;                  // to start with
   GrantWriter::OpenStore open_store;  // empty: nodes keep their stores to themselves
+  Machines* machines = nullptr;       // null: nodes are this supervisor's own
+  Takeover takeover = {};             // with `machines`
   /// All nodes have ended, and every request is answered. Called once, as the last thing; it must not destroy the
   /// fabric.
   std::function<void(const FabricEnd&)> on_end;
@@ -64,10 +69,18 @@ class Fabric {
   void stop(const std::string& why);
   /// At once; after stop().
   void kill(const std::string& why);
+  /// Another supervisor leads, or will: ends without the nodes, which that one goes on with. With `machines`.
+  void depose(SupervisorError error);
 
   [[nodiscard]] bool is_stopping() const { return is_stopping_; }
 
  private:
+  void open_machines();
+  void on_machine_arrived(const protocol::Hello& machine);
+  void on_machine_gone(const std::string& machine);
+  void on_machine_leaves(const std::string& machine);
+  void dismiss_left();
+  void start_missing();
   void tick();
   void on_member_change(const CoordinationChange& change);
   void on_node_message(kernel::NodeId node, const protocol::FromNode& message);
@@ -98,6 +111,8 @@ class Fabric {
   const RunPaths& paths_;
   LogHub& logs_;
   std::function<void(const FabricEnd&)> on_end_;
+  Machines* machines_;
+  Takeover takeover_;
   Host::TimePoint begun_at_ = host_.now();
   Host::TimePoint last_tick_ = begun_at_;
   LocalCoordination coordination_{[this] { return host_.now(); },
@@ -121,7 +136,9 @@ class Fabric {
   bool is_finished_ = false;
   std::vector<std::string> unsaved_;  // nodes that ended before they had saved everything, when all were to stop
   bool is_store_damaged_ = false;
-  FabricEnd end_;  // so far
+  std::vector<protocol::Hello> missing_;  // machines that are to have more nodes once shards have owners
+  std::set<std::string> leaving_;         // machines
+  FabricEnd end_;                         // so far
 };
 
 }  // namespace epic::cluster

@@ -22,6 +22,8 @@ bool is_ignored(int signal) {
   return ::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
+}  // namespace
+
 GrantWriter::OpenStore opener_of(const SupervisorOptions& options) {
   if (!options.store.keeps_state()) return {};
   // The first node makes it, since that knows the module's groups of classes.
@@ -30,8 +32,6 @@ GrantWriter::OpenStore opener_of(const SupervisorOptions& options) {
     return storage::open_store(config);
   };
 }
-
-}  // namespace
 
 FabricRunner::FabricRunner(const SupervisorOptions& options, const RunPaths& paths, const files::Directory& directory,
                            std::uint64_t run, LogHub& logs, Modules& modules, ModuleCopy module)

@@ -15,6 +15,9 @@
 
 namespace epic::cluster {
 
+/// Opens the store of `options`, which a node makes first; empty if nodes keep their stores to themselves.
+[[nodiscard]] GrantWriter::OpenStore opener_of(const SupervisorOptions& options);
+
 /// Single-threaded.
 class FabricRunner {
  public:

@@ -45,19 +45,85 @@ std::string quote_lines(const std::deque<std::string>& lines) {
 
 }  // namespace
 
-Fleet::Fleet(Host& host, const SupervisorOptions& options, const RunPaths& paths, std::uint64_t run, ModuleCopy module,
-             LocalCoordination& coordination, LogHub& logs, Events events)
+Fleet::Fleet(Host& host, const SupervisorOptions& options, const RunPaths& paths, std::string fabric_id,
+             ModuleCopy module, LocalCoordination& coordination, LogHub& logs, Events events, Machines* machines)
     : host_(host),
       options_(options),
       paths_(paths),
-      run_(run),
+      fabric_id_(std::move(fabric_id)),
       module_(std::move(module)),
       coordination_(coordination),
       logs_(logs),
       events_(std::move(events)),
+      machines_(machines),
       placement_(kernel::ungrouped(options.shard_count)) {
-  for (std::uint16_t number = 1; number <= options.node_count; ++number)
-    slots_.emplace_back(NodeId{number}, paths.node_socket(NodeId{number}), options.restart, host);
+  for (std::uint16_t number = 1; machines_ == nullptr && number <= options.node_count; ++number)
+    make_slot(NodeId{number});
+}
+
+/// The slots below it must exist.
+NodeSlot& Fleet::make_slot(NodeId node) {
+  NodeSlot& slot = slots_.emplace_back(node, paths_.node_socket(node), options_.restart, host_);
+  if (machines_ != nullptr) slot.machine = machines_->self();
+  return slot;
+}
+
+void Fleet::place_on(NodeSlot& slot, const protocol::Hello& machine) {
+  slot.machine = machine.machine;
+  slot.socket = std::filesystem::path(machine.run_directory) / paths_.node_socket(slot.id).filename();
+  slot.is_wanted = slot.is_listed = true;
+  slot.leaving_since.reset();
+  slot.last_exit.reset();
+  slot.crashed_in.clear();
+  slot.restarts = 0;
+  slot.failed_starts = 0;
+}
+
+void Fleet::start_on(const protocol::Hello& machine, std::size_t count) {
+  const auto is_free = [](const NodeSlot& slot) { return !slot.is_wanted && !slot.is_listed && !slot.is_occupied(); };
+  std::vector<NodeId> started;
+  for (NodeSlot& slot : slots_)
+    if (started.size() < count && is_free(slot)) {
+      place_on(slot, machine);
+      started.push_back(slot.id);
+    }
+  while (started.size() < count) {
+    place_on(make_slot(NodeId{static_cast<std::uint16_t>(slots_.size() + 1)}), machine);
+    started.push_back(slots_.back().id);
+  }
+  for (const NodeId node : started) want(node);
+}
+
+void Fleet::adopt(const protocol::Hello& machine, const protocol::LiveNode& live) {
+  while (slots_.size() < live.node.value) {
+    NodeSlot& gap = make_slot(NodeId{static_cast<std::uint16_t>(slots_.size() + 1)});
+    gap.is_wanted = gap.is_listed = false;
+  }
+  NodeSlot& slot = at(live.node);
+  EPIC_ASSERT(!slot.is_occupied(), "{} is adopted twice", slot.name);
+  place_on(slot, machine);
+  slot.incarnation = live.incarnation;
+  slot.module = {
+      .generation = Generation{live.module.generation}, .path = module_.path, .built_at = live.module.built_at};
+  slot.started_at = host_.now() - live.age;
+  slot.heard_at = host_.now();
+  slot.state = NodeState::starting;
+  slot.is_adopted = true;
+  ++slot.spawned;
+  slot.process = machines_->adopt(machine.machine, live, listen(slot));
+  on_ready(slot, live.ready);
+}
+
+void Fleet::forget_machine(const std::string& machine) {
+  for (NodeSlot& slot : slots_)
+    if (slot.machine == machine) unwant(slot.id, Afterwards::forgotten);
+}
+
+std::vector<NodeId> Fleet::list_on(const std::string& machine) const {
+  std::vector<NodeId> nodes;
+  for (const NodeSlot& slot : slots_)
+    if (slot.machine == machine && (slot.is_wanted || slot.is_occupied())) nodes.push_back(slot.id);
+  return nodes;
 }
 
 void Fleet::start_all() {
@@ -79,6 +145,7 @@ void Fleet::start(NodeSlot& slot) {
   slot.is_turn_reported = false;
   slot.is_drained = slot.may_leave = false;
   slot.is_paused = false;
+  slot.is_adopted = false;
   std::expected<std::unique_ptr<NodeProcess>, SupervisorError> process = std::exchange(slot.spare, nullptr);
   if (*process == nullptr) process = spawn(slot);
   if (!process) {
@@ -91,47 +158,54 @@ void Fleet::start(NodeSlot& slot) {
   const auto crash_memory = slot.process->crash_memory();
   if (!crash_memory)
     say(LogLevel::warn, fmt::format("A crash of {} will not name its entity: {}.", slot.name, crash_memory.error()));
-  const bool is_sent =
-      slot.process->try_send(protocol::Configure{.node = slot.id,
-                                                 .incarnation = slot.incarnation,
-                                                 .fabric_id = fabric_id(),
-                                                 .project_directory = options_.project_directory.string(),
-                                                 .module_path = slot.module.path.string(),
-                                                 .store_kind = options_.store.kind,
-                                                 .store_path = options_.store.location.string(),
-                                                 .shard_count = options_.shard_count,
-                                                 .socket_path = slot.socket.string(),
-                                                 .crash_memory = crash_memory.value_or(""),
-                                                 .options = options_.fabric});
+  const bool is_sent = slot.process->try_send(protocol::Configure{
+      .node = slot.id,
+      .incarnation = slot.incarnation,
+      .fabric_id = fabric_id_,
+      .project_directory = options_.project_directory.string(),
+      .module_path = slot.module.path.string(),
+      .store_kind = options_.store.kind,
+      .store_path = options_.store.location.string(),
+      .shard_count = options_.shard_count,
+      .socket_path = slot.socket.string(),
+      .crash_memory = crash_memory.value_or(""),
+      .options = options_.fabric,
+      .module_origin = {.generation = slot.module.generation.value, .built_at = slot.module.built_at}});
   EPIC_ASSERT(is_sent, "the first message to {} does not fit an empty channel", slot.name);
 }
 
 /// A process and its spare have the same slot; what happens to the spare is no business of the node's.
 std::expected<std::unique_ptr<NodeProcess>, SupervisorError> Fleet::spawn(NodeSlot& slot) {
-  const auto is_spare = [&slot, number = ++slot.spawned] { return slot.spare && slot.spawned == number; };
+  ++slot.spawned;
+  std::vector<std::string> arguments{slot.name, options_.project_name};
+  if (machines_ != nullptr) return machines_->spawn(slot.machine, std::move(arguments), listen(slot));
   return host_.spawn(
-      {.path = options_.node_program,
-       .arguments = {slot.name, options_.project_name},
-       .directory = options_.project_directory},
-      {.on_message =
-           [this, &slot, is_spare](const protocol::FromNode& message) {
-             if (!is_spare()) on_message(slot, message);
-           },
-       .on_log =
-           [this, &slot, is_spare](std::string_view text) {
-             add_line(is_spare() ? nullptr : &slot, protocol::parse_log_line(slot.name, text, host_.wall_now()));
-           },
-       .on_output =
-           [this, &slot, is_spare](std::string_view text) {
-             add_line(is_spare() ? nullptr : &slot,
-                      {host_.wall_now(), slot.name, LogLevel::output, "", std::string(text)});
-           },
-       .on_garbage =
-           [this, &slot, is_spare](const std::string& what) {
-             is_spare() ? slot.spare.reset() : kill(slot, {.reason = Kill::bad_message, .detail = what});
-           },
-       .on_cut_off = [this, &slot, is_spare] { is_spare() ? slot.spare.reset() : on_cut_off(slot); },
-       .on_end = [this, &slot, is_spare](ProcessEnd end) { is_spare() ? slot.spare.reset() : on_end(slot, end); }});
+      {.path = options_.node_program, .arguments = std::move(arguments), .directory = options_.project_directory},
+      listen(slot));
+}
+
+/// To the process that was spawned last.
+NodeProcess::Events Fleet::listen(NodeSlot& slot) {
+  const auto is_spare = [&slot, number = slot.spawned] { return slot.spare && slot.spawned == number; };
+  return {.on_message =
+              [this, &slot, is_spare](const protocol::FromNode& message) {
+                if (!is_spare()) on_message(slot, message);
+              },
+          .on_log =
+              [this, &slot, is_spare](std::string_view text) {
+                add_line(is_spare() ? nullptr : &slot, protocol::parse_log_line(slot.name, text, host_.wall_now()));
+              },
+          .on_output =
+              [this, &slot, is_spare](std::string_view text) {
+                add_line(is_spare() ? nullptr : &slot,
+                         {host_.wall_now(), slot.name, LogLevel::output, "", std::string(text)});
+              },
+          .on_garbage =
+              [this, &slot, is_spare](const std::string& what) {
+                is_spare() ? slot.spare.reset() : kill(slot, {.reason = Kill::bad_message, .detail = what});
+              },
+          .on_cut_off = [this, &slot, is_spare] { is_spare() ? slot.spare.reset() : on_cut_off(slot); },
+          .on_end = [this, &slot, is_spare](ProcessEnd end) { is_spare() ? slot.spare.reset() : on_end(slot, end); }};
 }
 
 void Fleet::prepare(NodeId node) {
@@ -157,8 +231,6 @@ std::string Fleet::stored_name(const std::string& type_or_entity) const {
       if (renamed.name == type) return renamed.stored_name + type_or_entity.substr(type.size());
   return type_or_entity;
 }
-
-std::string Fleet::fabric_id() const { return fmt::format("{}/{}", options_.project_directory.string(), run_); }
 
 void Fleet::on_message(NodeSlot& slot, const protocol::FromNode& message) {
   slot.heard_at = host_.now();
@@ -227,7 +299,8 @@ void Fleet::on_member(NodeSlot& slot) {
   if (is_started_) slot.failed_starts = 0;
   if (slot.trial) module_ = *std::exchange(slot.trial, std::nullopt);
   const auto took = round_ms(host_.now() - slot.started_at);
-  say(LogLevel::info, fmt::format("{} is ready (pid {}, {}).", slot.name, slot.process->pid(), took));
+  say(LogLevel::info, slot.is_adopted ? fmt::format("{} goes on (pid {}).", slot.name, slot.process->pid())
+                                      : fmt::format("{} is ready (pid {}, {}).", slot.name, slot.process->pid(), took));
   events_.on_ready(slot.id);
 }
 
@@ -257,12 +330,15 @@ void Fleet::on_heartbeat(NodeSlot& slot, const protocol::Heartbeat& heartbeat) {
 }
 
 void Fleet::on_tick(TimePoint now) {
+  for (NodeSlot& slot : slots_)
+    if (slot.process && !slot.process->is_reachable()) renew(slot);  // its silence says nothing
   const auto overdue = coordination_.list_overdue();
   for (NodeSlot& slot : slots_) {
     slot.is_silent = slot.lease && now - slot.heard_at > kSilentAfter;
     if (slot.lease && std::ranges::find(overdue, *slot.lease) != overdue.end())
       kill(slot, {.reason = Kill::silent, .limit = round_ms(options_.silence_max)});
-    else if (slot.state == NodeState::starting && now - slot.started_at > options_.start_timeout)
+    else if (slot.state == NodeState::starting && now - slot.started_at > options_.start_timeout &&
+             slot.process->is_reachable())
       kill(slot, {.reason = Kill::not_ready, .limit = round_ms(options_.start_timeout)});
   }
 }
@@ -290,7 +366,7 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
   slot.timer.cancel();
   const std::unique_ptr<NodeProcess> ended = std::move(slot.process);
   const NodeState before = std::exchange(slot.state, NodeState::stopped);
-  host_.remove_socket(slot.socket);
+  if (machines_ == nullptr) host_.remove_socket(slot.socket);  // otherwise its machine does
   slot.heartbeat = {};
   slot.is_paused = false;
   slot.last_exit = NodeExit{end, slot.kill_cause};
@@ -428,8 +504,12 @@ void Fleet::stop_unwanted(NodeId node, std::chrono::nanoseconds grace) {
 }
 
 NodeSlot& Fleet::make_wanted(NodeId node) {
-  if (node.value > slots_.size()) slots_.emplace_back(node, paths_.node_socket(node), options_.restart, host_);
+  if (node.value > slots_.size()) make_slot(node);
   NodeSlot& slot = at(node);
+  if (machines_ != nullptr && !machines_->contains(slot.machine)) {
+    slot.machine = machines_->self();
+    slot.socket = paths_.node_socket(node);
+  }
   slot.is_wanted = slot.is_listed = true;
   slot.leaving_since.reset();
   return slot;
@@ -467,6 +547,11 @@ void Fleet::kill_all(KillCause::Reason reason) {
       slot.state = NodeState::stopped;
     }
   }
+}
+
+void Fleet::abandon() {
+  is_stopping_ = true;
+  for (NodeSlot& slot : slots_) slot.timer.cancel();
 }
 
 void Fleet::send(NodeId node, const protocol::ToNode& message) {

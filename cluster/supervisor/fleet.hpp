@@ -25,6 +25,7 @@
 #include "cluster/coordination/local_coordination.hpp"
 #include "cluster/supervisor/host.hpp"
 #include "cluster/supervisor/log_hub.hpp"
+#include "cluster/supervisor/machines.hpp"
 #include "cluster/supervisor/modules.hpp"
 #include "cluster/supervisor/node_process.hpp"
 #include "cluster/supervisor/node_slot.hpp"
@@ -62,10 +63,18 @@ class Fleet {
   /// it has closed its connection.
   static constexpr std::chrono::milliseconds kReportTimeout{500};
 
-  Fleet(Host& host, const SupervisorOptions& options, const RunPaths& paths, std::uint64_t run, ModuleCopy module,
-        LocalCoordination& coordination, LogHub& logs, Events events);
+  /// `machines`: null if the supervisor is alone, and then the nodes are its own; otherwise they come with machines.
+  Fleet(Host& host, const SupervisorOptions& options, const RunPaths& paths, std::string fabric_id, ModuleCopy module,
+        LocalCoordination& coordination, LogHub& logs, Events events, Machines* machines = nullptr);
 
   void start_all();
+  /// Starts `count` nodes on a machine that has arrived.
+  void start_on(const protocol::Hello& machine, std::size_t count);
+  /// Takes over a node that a former leader has started there.
+  void adopt(const protocol::Hello& machine, const protocol::LiveNode& live);
+  /// The machine has left or is gone: no node is started there any more.
+  void forget_machine(const std::string& machine);
+  [[nodiscard]] std::vector<kernel::NodeId> list_on(const std::string& machine) const;
   /// The fabric has been ready once: from here on, whatever fails is restarted, without a limit.
   void mark_started() { is_started_ = true; }
   /// Everything has stopped: nodes now load `module`, and are started as if for the first time.
@@ -73,6 +82,8 @@ class Fleet {
   /// Asks every node to stop in order, and restarts none.
   void stop_all(std::chrono::nanoseconds grace);
   void kill_all(KillCause::Reason reason);
+  /// The processes are another supervisor's from now on: nothing is started any more.
+  void abandon();
 
   /// For an existing slot. The error is a sentence: it has no process now.
   [[nodiscard]] std::expected<pid_t, std::string> signal(kernel::NodeId node, int number);
@@ -107,11 +118,14 @@ class Fleet {
   /// That of the store, as far as nodes have said.
   [[nodiscard]] const kernel::Placement& placement() const { return placement_; }
   /// Identifies this run of the fabric to peers and clients.
-  [[nodiscard]] std::string fabric_id() const;
+  [[nodiscard]] const std::string& fabric_id() const { return fabric_id_; }
 
  private:
   [[nodiscard]] NodeSlot& at(kernel::NodeId node) { return slots_[node.value - 1u]; }
   NodeSlot& make_wanted(kernel::NodeId node);
+  NodeSlot& make_slot(kernel::NodeId node);
+  void place_on(NodeSlot& slot, const protocol::Hello& machine);
+  [[nodiscard]] NodeProcess::Events listen(NodeSlot& slot);
   void start(NodeSlot& slot);
   [[nodiscard]] std::expected<std::unique_ptr<NodeProcess>, SupervisorError> spawn(NodeSlot& slot);
   void on_message(NodeSlot& slot, const protocol::FromNode& message);
@@ -134,11 +148,12 @@ class Fleet {
   Host& host_;
   const SupervisorOptions& options_;
   const RunPaths& paths_;
-  std::uint64_t run_;
+  std::string fabric_id_;
   ModuleCopy module_;
   LocalCoordination& coordination_;
   LogHub& logs_;
   Events events_;
+  Machines* machines_;
   bool is_started_ = false;
   bool is_stopping_ = false;
   kernel::Placement placement_;

@@ -15,10 +15,12 @@ constexpr auto kRetryMax = 500ms;
 
 }  // namespace
 
-GrantWriter::GrantWriter(Host& host, OpenStore open_store, kernel::Term term, Events events)
+GrantWriter::GrantWriter(Host& host, OpenStore open_store, kernel::Term term, Events events,
+                         std::vector<kernel::Incarnation> alive)
     : host_(host), events_(std::move(events)), timer_(host) {
   if (!open_store) return;
-  beside_ = std::make_shared<Beside>(Beside{.open_store = std::move(open_store), .term = term});
+  beside_ =
+      std::make_shared<Beside>(Beside{.open_store = std::move(open_store), .term = term, .alive = std::move(alive)});
   const auto outcome = std::make_shared<Outcome>();  // handed from the work to what follows it
   host_.run_beside([beside = beside_, outcome] { *outcome = beside->try_open(); },
                    [this, outcome] { on_opened(*outcome); });
@@ -81,7 +83,7 @@ void GrantWriter::report_migration(const Outcome& outcome) const {
 GrantWriter::Outcome GrantWriter::Beside::try_open() {
   auto opened = open_store();
   if (!opened) return {.error = opened.error()};
-  auto leading = storage::Granter::lead(**opened, term);
+  auto leading = storage::Granter::lead(**opened, term, alive);
   if (!leading) return {.error = leading.error()};
   store = std::move(*opened);
   granter = std::move(*leading);

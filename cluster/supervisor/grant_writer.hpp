@@ -41,8 +41,10 @@ class GrantWriter {
     std::function<void(const std::string&)> on_damage;  // nobody can go on with the store: nothing more is written
   };
 
-  /// Without `open_store` there is nothing to write: nodes keep their stores to themselves. `term`: at least.
-  GrantWriter(Host& host, OpenStore open_store, kernel::Term term, Events events);
+  /// Without `open_store` there is nothing to write: nodes keep their stores to themselves. `term`: at least. `alive`:
+  /// owners of an earlier term that go on.
+  GrantWriter(Host& host, OpenStore open_store, kernel::Term term, Events events,
+              std::vector<kernel::Incarnation> alive = {});
 
   /// One map at a time.
   void write(kernel::ShardMap map);
@@ -60,6 +62,7 @@ class GrantWriter {
   struct Beside {
     OpenStore open_store;
     kernel::Term term;
+    std::vector<kernel::Incarnation> alive = {};
     std::unique_ptr<storage::Store> store = {};
     storage::Granter granter = {};
     bool has_led = false;  // before: what a row names since then is not of an earlier run

@@ -7,7 +7,7 @@ namespace epic::cluster {
 class LeasedNodes::Process final : public NodeProcess {
  public:
   Process(LeasedNodes& nodes, std::unique_ptr<NodeProcess> process) : nodes_(nodes), process_(std::move(process)) {}
-  ~Process() override { nodes_.configured_.erase(this); }
+  ~Process() override { std::erase(nodes_.configured_, this); }
 
   [[nodiscard]] pid_t pid() const override { return process_->pid(); }
   [[nodiscard]] bool try_send(const protocol::ToNode& message) override {
@@ -16,7 +16,7 @@ class LeasedNodes::Process final : public NodeProcess {
     protocol::Configure leased = *configure;
     leased.has_lease = true;
     if (!process_->try_send(std::move(leased))) return false;
-    nodes_.configured_.insert(this);
+    nodes_.configured_.push_back(this);
     if (nodes_.valid_until_) renew(*nodes_.valid_until_);
     return true;
   }

@@ -9,7 +9,7 @@
 
 #include <memory>
 #include <optional>
-#include <set>
+#include <vector>
 
 #include "cluster/supervisor/node_process.hpp"
 #include "io/clock.hpp"
@@ -32,7 +32,7 @@ class LeasedNodes {
   class Process;
 
   std::optional<io::BootTime> valid_until_;
-  std::set<Process*> configured_;
+  std::vector<Process*> configured_;  // in that order
 };
 
 }  // namespace epic::cluster

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace epic::cluster {
 
 namespace fs = std::filesystem;
@@ -21,7 +23,23 @@ std::expected<ModuleCopy, SupervisorError> ModuleCopies::take() {
   if (const auto copied = files::copy_into(module_, copy.path); !copied)
     return std::unexpected(error_of(copied.error()));
   newest_ = next;
+  copies_.push_back(copy);
   return copy;
+}
+
+std::expected<ModuleCopy, SupervisorError> ModuleCopies::take_from(const fs::path& path, Generation generation,
+                                                                   std::chrono::system_clock::time_point built_at) {
+  if (const ModuleCopy* const known = find(generation)) return *known;
+  const ModuleCopy copy{.generation = generation, .path = path_of(generation), .built_at = built_at};
+  if (const auto copied = files::copy_into(path, copy.path); !copied) return std::unexpected(error_of(copied.error()));
+  newest_ = std::max(newest_, generation);
+  copies_.push_back(copy);
+  return copy;
+}
+
+const ModuleCopy* ModuleCopies::find(Generation generation) const {
+  const auto found = std::ranges::find(copies_, generation, &ModuleCopy::generation);
+  return found == copies_.end() ? nullptr : &*found;
 }
 
 void ModuleCopies::remove_all_but(Generation generation) {
@@ -29,6 +47,7 @@ void ModuleCopies::remove_all_but(Generation generation) {
   if (!directory) return;
   for (Generation one{1}; one <= newest_; one = one.next())
     if (one != generation) directory->remove(path_of(one).filename().string());
+  std::erase_if(copies_, [&](const ModuleCopy& copy) { return copy.generation != generation; });
 }
 
 fs::path ModuleCopies::path_of(Generation generation) const {

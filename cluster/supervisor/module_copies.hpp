@@ -4,6 +4,7 @@
 #include <expected>
 #include <filesystem>
 #include <utility>
+#include <vector>
 
 #include "cluster/supervisor/modules.hpp"
 
@@ -19,12 +20,22 @@ class ModuleCopies final : public Modules {
   [[nodiscard]] std::expected<ModuleCopy, SupervisorError> take() override;
   void remove_all_but(Generation generation) override;
 
+  /// The copy of a generation that another supervisor has made at `path`, as a file of this one.
+  [[nodiscard]] std::expected<ModuleCopy, SupervisorError> take_from(const std::filesystem::path& path,
+                                                                     Generation generation,
+                                                                     std::chrono::system_clock::time_point built_at);
+  /// Of that generation; null: there is none here.
+  [[nodiscard]] const ModuleCopy* find(Generation generation) const;
+  /// The next copy is of that generation.
+  void go_on_before(Generation next) { newest_ = Generation{next.value - 1}; }
+
  private:
   [[nodiscard]] std::filesystem::path path_of(Generation generation) const;
 
   std::filesystem::path module_;
   std::filesystem::path directory_;
   Generation newest_{0};
+  std::vector<ModuleCopy> copies_;
 };
 
 }  // namespace epic::cluster

@@ -11,6 +11,7 @@
 namespace epic::cluster {
 
 std::string ProcessEnd::text() const {
+  if (is_lost) return "was lost with its machine";
   if (signal == 0) return fmt::format("exited with code {}", exit_code);
   const char* name = ::sigabbrev_np(signal);
   return name ? fmt::format("was killed by signal {} (SIG{})", signal, name)

@@ -12,10 +12,11 @@
 
 namespace epic::cluster {
 
-/// How a process ended, as the kernel reports it.
+/// How a process ended, as the kernel of its machine reports it.
 struct ProcessEnd {
   int exit_code = 0;
-  int signal = 0;  // 0: it exited by itself
+  int signal = 0;        // 0: it exited by itself
+  bool is_lost = false;  // with its machine, and nothing else is known
   /// "exited with code 3", "was killed by signal 9 (SIGKILL)".
   [[nodiscard]] std::string text() const;
 };

@@ -3,7 +3,7 @@
 //
 // When on_end is called nothing of it is left: neither the process, nor its children, nor an unread byte of its output.
 //
-// Implementations: spawned_process.hpp.
+// Implementations: spawned_process.hpp, machines.cpp.
 // Not here:        when to start and restart (fleet.hpp), what messages mean.
 
 #include <sys/types.h>
@@ -52,6 +52,9 @@ class NodeProcess {
   [[nodiscard]] virtual bool try_signal(int number) = 0;
   /// Sends SIGKILL, which also works on a stopped process. on_end follows.
   virtual void kill() = 0;
+
+  /// False while nothing that is said to it arrives, and nothing that it says: its machine has no link to us.
+  [[nodiscard]] virtual bool is_reachable() const { return true; }
 
   /// Path of the memory in which it records what it was running when it died; or why there is none.
   [[nodiscard]] virtual std::expected<std::string, std::string> crash_memory() const = 0;

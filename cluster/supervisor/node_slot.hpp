@@ -40,6 +40,7 @@ struct NodeSlot {
   kernel::NodeId id;
   std::string name;  // "node-2"
   std::filesystem::path socket;
+  std::string machine{};  // where its processes are; empty: the supervisor's, which is alone
   NodeState state = NodeState::stopped;
   kernel::Incarnation incarnation;
   ModuleCopy module{};  // loaded by its current or last process
@@ -64,11 +65,12 @@ struct NodeSlot {
   bool may_leave = false;           // requested
   std::optional<ModuleCopy> trial;  // to load instead of the current one, until it is ready
   std::optional<std::chrono::steady_clock::time_point> leaving_since;  // when it was first asked to
-  bool is_wanted = true;   // false: it is not restarted when its process has ended
-  bool is_listed = true;   // false: it is not listed once its process has ended
-  bool is_paused = false;  // by SIGSTOP
-  bool is_silent = false;  // for over a second
-  int failed_starts = 0;   // in a row
+  bool is_wanted = true;    // false: it is not restarted when its process has ended
+  bool is_adopted = false;  // its process is one that a former leader has started
+  bool is_listed = true;    // false: it is not listed once its process has ended
+  bool is_paused = false;   // by SIGSTOP
+  bool is_silent = false;   // for over a second
+  int failed_starts = 0;    // in a row
   Backoff backoff;
   Timer timer;  // until it is restarted
 

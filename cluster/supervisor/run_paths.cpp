@@ -24,6 +24,7 @@ RunPaths::RunPaths(const fs::path& project_directory)
       lock(directory / "supervisor.lock"),
       run_count(directory / "run_count"),
       control_socket(directory / "control.sock"),
+      machine_socket(directory / "machine.sock"),
       run(directory / "run"),
       logs(directory / "logs") {}
 
@@ -45,6 +46,7 @@ std::expected<void, SupervisorError> prepare_directories(const RunPaths& paths) 
 
 void remove_run_files(const files::Directory& directory) {
   directory.remove("control.sock");
+  directory.remove("machine.sock");
   if (const auto run = directory.open_below("run")) run->remove_files();
 }
 

@@ -15,6 +15,7 @@ struct RunPaths {
   std::filesystem::path lock;            // supervisor.lock: held, with the pid inside, while a supervisor lives
   std::filesystem::path run_count;       // how often the fabric was started
   std::filesystem::path control_socket;  // control.sock
+  std::filesystem::path machine_socket;  // machine.sock: where links of other machines come in
   std::filesystem::path run;             // run/: the nodes' sockets, and the copies of the module
   std::filesystem::path logs;            // logs/
 

@@ -27,6 +27,11 @@ class SetupRunner {
   /// Called when the fabric is settled, at first and after every change.
   [[nodiscard]] std::optional<kernel::NodeId> try_begin(std::optional<kernel::NodeId> ready);
 
+  /// A former leader has come that far; what it has not seen the end of begins again.
+  void resume(SetupState state) {
+    if (state == SetupState::done || state == SetupState::failed) state_ = state;
+  }
+
   /// True if this ended setup (and it had not ended before).
   bool on_done(kernel::NodeId node, const std::string& error);
   bool on_left(kernel::NodeId node);

@@ -16,15 +16,18 @@ bool is_map(const ShardTable::Action& action) { return std::holds_alternative<Sh
 }  // namespace
 
 ShardOrders::ShardOrders(Host& host, GrantWriter::OpenStore open_store, kernel::Term term, GrantWriter::Events events,
-                         ShardTable& shards, FabricTrail& trail, Send send)
+                         ShardTable& shards, FabricTrail& trail, Send send, std::vector<kernel::Incarnation> alive)
     : host_(host),
       shards_(shards),
       trail_(trail),
       send_(std::move(send)),
-      grants_(host, std::move(open_store), term, [&] {
-        events.on_written = [this](const auto& orphans) { on_granted(orphans); };
-        return std::move(events);
-      }()) {}
+      grants_(
+          host, std::move(open_store), term,
+          [&] {
+            events.on_written = [this](const auto& orphans) { on_granted(orphans); };
+            return std::move(events);
+          }(),
+          std::move(alive)) {}
 
 void ShardOrders::carry_out() {
   if (is_ended_) return;

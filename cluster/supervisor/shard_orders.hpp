@@ -29,7 +29,7 @@ class ShardOrders {
 
   /// `events.on_written` is this class's own.
   ShardOrders(Host& host, GrantWriter::OpenStore open_store, kernel::Term term, GrantWriter::Events events,
-              ShardTable& shards, FabricTrail& trail, Send send);
+              ShardTable& shards, FabricTrail& trail, Send send, std::vector<kernel::Incarnation> alive = {});
 
   /// Takes the table's new actions. Called after each event that may have caused some.
   void carry_out();

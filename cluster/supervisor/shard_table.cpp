@@ -13,8 +13,9 @@ using kernel::Epoch;
 using kernel::NodeId;
 using kernel::ShardId;
 
-ShardTable::ShardTable(std::uint32_t shard_count, std::chrono::nanoseconds quiet)
+ShardTable::ShardTable(std::uint32_t shard_count, std::chrono::nanoseconds quiet, kernel::MapVersion before)
     : quiet_(quiet), taken_(shard_count), newest_(shard_count), former_(shard_count) {
+  map_.version = before;
   map_.owners.resize(shard_count);
   map_.owned_since.resize(shard_count);
   count_all();
@@ -25,8 +26,30 @@ void ShardTable::open(TimePoint now) {
   is_open_ = true;
   last_change_ = now;
   count_all();
-  set_owners(place(list_candidates(), map_.owners));
+  if (!std::exchange(has_inherited_, false)) {
+    set_owners(place(list_candidates(), map_.owners));
+  } else {
+    for (std::size_t shard = 0; shard < map_.owners.size(); ++shard)
+      if (const auto owner = generations_.find(map_.owners[shard]); owner != generations_.end())
+        newest_[shard] = owner->second;
+    for (auto& [shard, move] : moves_) move.begun = now;
+    set_owners(place_without({}));
+  }
   publish();
+}
+
+/// The owners have their shards by an older map, so all of them are granted anew: that puts this term on every row, and
+/// from then on a former leader can grant nothing.
+void ShardTable::inherit(Inherited inherited) {
+  EPIC_ASSERT(!is_open_ && inherited.owners.size() == taken_.size(), "{} shards, of {}, are inherited",
+              inherited.owners.size(), taken_.size());
+  has_inherited_ = true;
+  map_.owners = std::move(inherited.owners);
+  taken_ = std::move(inherited.taken);
+  for (std::size_t shard = 0; shard < map_.owners.size(); ++shard)
+    if (map_.owners[shard] != NodeId{0}) map_.owned_since[shard] = map_.version.next();
+  for (const auto& [shard, asked_at] : inherited.moves)
+    moves_[shard] = {.from = map_.owners[shard.value], .asked_at = asked_at, .begun = {}};
 }
 
 void ShardTable::close() {

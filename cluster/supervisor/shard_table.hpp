@@ -57,7 +57,22 @@ class ShardTable {
   /// bounded, because those that are in memory hear of it again at each move.
   static constexpr std::chrono::hours kDeathKnownFor{1};
 
-  ShardTable(std::uint32_t shard_count, std::chrono::nanoseconds quiet);
+  /// What a former leader has left: who has which shard, and who is to give one back.
+  struct Inherited {
+    struct Move {
+      kernel::ShardId shard;
+      kernel::MapVersion asked_at;
+    };
+    std::vector<kernel::NodeId> owners;  // by shard, of those that live; 0: none
+    std::vector<kernel::Epoch> taken;    // by shard; 0: its owner has not said so
+    std::vector<Move> moves;
+  };
+
+  /// Maps are numbered after `before`.
+  ShardTable(std::uint32_t shard_count, std::chrono::nanoseconds quiet, kernel::MapVersion before = {});
+
+  /// Before open(). Shards stay where they are; all of them are granted anew.
+  void inherit(Inherited inherited);
 
   /// Until now members only gathered; from here on they are granted shards.
   void open(TimePoint now);
@@ -135,6 +150,7 @@ class ShardTable {
 
   std::chrono::nanoseconds quiet_;
   bool is_open_ = false;
+  bool has_inherited_ = false;
   kernel::ShardMap map_;                // a moving shard still with the owner that was asked to release it
   std::vector<kernel::Epoch> taken_;    // by shard; epoch 0: the owner has not taken it (yet)
   std::vector<Generation> newest_;      // by shard: the newest generation that it was granted to

@@ -9,6 +9,7 @@
 #include "cluster/supervisor/fabric_runner.hpp"
 #include "cluster/supervisor/janitor.hpp"
 #include "cluster/supervisor/log_hub.hpp"
+#include "cluster/supervisor/machine_runner.hpp"
 #include "cluster/supervisor/module_copies.hpp"
 #include "cluster/supervisor/project_lock.hpp"
 #include "cluster/supervisor/run_paths.hpp"
@@ -35,7 +36,7 @@ std::expected<int, SupervisorError> run(const SupervisorOptions& options) {
   if (options.node_count == 0 || options.shard_count == 0)
     return std::unexpected(SupervisorError{
         "A fabric needs at least one node and one shard.", "Give a larger number, such as --nodes 4.", {}});
-  const RunPaths paths(options.project_directory);
+  const RunPaths paths(options.run_directory.empty() ? options.project_directory : options.run_directory);
   EPIC_TRY(prepare_directories(paths));
   const auto lock = EPIC_TRY(ProjectLock::try_take(paths.lock));
   remove_run_files(lock.directory());
@@ -44,8 +45,13 @@ std::expected<int, SupervisorError> run(const SupervisorOptions& options) {
   const auto logs = EPIC_TRY(LogHub::open(paths.logs, number, std::chrono::system_clock::now()));
   if (options.on_log) logs->follow(options.on_log);
   ModuleCopies modules(options.module_path, paths.run);
-  auto module = EPIC_TRY(modules.take());
-  const int exit_code = FabricRunner(options, paths, lock.directory(), number, *logs, modules, std::move(module)).run();
+  int exit_code = kExitOk;
+  if (options.coordination.empty()) {
+    auto module = EPIC_TRY(modules.take());
+    exit_code = FabricRunner(options, paths, lock.directory(), number, *logs, modules, std::move(module)).run();
+  } else {
+    exit_code = MachineRunner(options, paths, lock.directory(), *logs, modules, opener_of(options)).run();
+  }
   remove_run_files(lock.directory());
   return exit_code;
 }

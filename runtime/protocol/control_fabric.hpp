@@ -55,6 +55,7 @@ struct Ps {
     std::optional<std::string> store = {};      // ok, or blocked: it cannot save, and refuses new work
     std::optional<std::string> store_reason = {};
     std::optional<std::int64_t> store_blocked_ms = {};
+    std::optional<std::string> machine = {};  // of a fabric that may have several
   };
   struct Supervisor {
     std::int32_t pid = 0;
@@ -76,7 +77,8 @@ struct Ps {
 };
 BOOST_DESCRIBE_STRUCT(Ps::Slot, (), (node, pid, state, shards))
 BOOST_DESCRIBE_STRUCT(Ps::Node, (Ps::Slot, NodeCounters),
-                      (restarts, uptime_ms, generation, built_at, last_exit, store, store_reason, store_blocked_ms))
+                      (restarts, uptime_ms, generation, built_at, last_exit, store, store_reason, store_blocked_ms,
+                       machine))
 BOOST_DESCRIBE_STRUCT(Ps::Supervisor, (), (pid, uptime_ms))
 BOOST_DESCRIBE_STRUCT(Ps::Quarantined, (), (entity, method, deaths, next_attempt_s))
 BOOST_DESCRIBE_STRUCT(Ps::Answer, (), (nodes, supervisor, setup, quarantined))

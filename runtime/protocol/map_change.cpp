@@ -137,4 +137,14 @@ std::expected<ShardMap, std::string> apply_map_change(const ShardMap& to, const 
   return map;
 }
 
+std::optional<kernel::NodeId> find_owner(const MapChange& change, kernel::ShardId shard) {
+  std::size_t at = shard.value;
+  if (change.base != kernel::MapVersion{}) {
+    const auto found = std::ranges::lower_bound(change.shards, shard);
+    if (found == change.shards.end() || *found != shard) return std::nullopt;
+    at = static_cast<std::size_t>(found - change.shards.begin());
+  }
+  return at < change.owners.size() ? change.owners[at] : kernel::NodeId{};
+}
+
 }  // namespace epic::protocol

@@ -13,6 +13,7 @@
 #include <boost/describe/class.hpp>
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,5 +52,8 @@ BOOST_DESCRIBE_STRUCT(MapChange, (),
 /// What the map is after it. The error says why it does not apply; also for one that makes no sense, as from a wire.
 [[nodiscard]] std::expected<kernel::ShardMap, std::string> apply_map_change(const kernel::ShardMap& to,
                                                                             const MapChange& change);
+
+/// The owner that the change names for the shard; empty: it is as before. A change is whole or has `shards` in order.
+[[nodiscard]] std::optional<kernel::NodeId> find_owner(const MapChange& change, kernel::ShardId shard);
 
 }  // namespace epic::protocol

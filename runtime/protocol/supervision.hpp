@@ -67,6 +67,14 @@ BOOST_DESCRIBE_STRUCT(FabricOptions, (),
 
 // ---- supervisor to node
 
+/// Which copy of the module a node loads: the supervisors of several machines each have their own of the same one.
+struct ModuleOrigin {
+  std::uint32_t generation = 0;
+  std::chrono::system_clock::time_point built_at = {};
+  bool operator==(const ModuleOrigin&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(ModuleOrigin, (), (generation, built_at))
+
 /// The first message.
 struct Configure {
   kernel::NodeId node;
@@ -80,12 +88,13 @@ struct Configure {
   std::string socket_path;   // where to listen for peers and clients
   std::string crash_memory;  // path of the memory that a CrashReport goes to
   FabricOptions options = {};
+  ModuleOrigin module_origin = {};
   bool has_lease = false;  // its machine has one: it runs no turn before the first Lease
   bool operator==(const Configure&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(Configure, (),
                       (node, incarnation, fabric_id, project_directory, module_path, store_kind, store_path,
-                       shard_count, socket_path, crash_memory, options, has_lease))
+                       shard_count, socket_path, crash_memory, options, module_origin, has_lease))
 
 /// The machine's lease is valid until then, on its boot clock (CLOCK_BOOTTIME); sent with each renewal. Beyond that
 /// the node runs no turn, and sends nothing to nodes and clients, until the next one comes.

@@ -10,7 +10,8 @@ using kernel::Incarnation;
 using kernel::NodeId;
 using kernel::ShardId;
 
-std::expected<Granter, StoreError> Granter::lead(Store& store, kernel::Term term) {
+std::expected<Granter, StoreError> Granter::lead(Store& store, kernel::Term term,
+                                                 const std::vector<Incarnation>& alive) {
   const auto rows = EPIC_TRY(store.shards());
   Granter granter;
   granter.term_ = term;
@@ -18,7 +19,8 @@ std::expected<Granter, StoreError> Granter::lead(Store& store, kernel::Term term
   for (const Store::ShardRow& row : rows) {
     granter.term_ = std::max(granter.term_, row.term.next());
     if (row.shard.value < granter.holders_.size()) granter.holders_[row.shard.value].incarnation = row.incarnation;
-    if (row.node != NodeId{0}) granter.orphans_.push_back(row.shard);
+    const bool is_alive = std::ranges::find(alive, row.incarnation) != alive.end();
+    if (row.node != NodeId{0} && !is_alive) granter.orphans_.push_back(row.shard);
   }
   return granter;
 }

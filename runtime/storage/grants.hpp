@@ -20,8 +20,9 @@ namespace epic::storage {
 class Granter {
  public:
   Granter() = default;
-  /// Begins a term, at least `term`. Every earlier owner of a shard is dead by now, or has released it.
-  static std::expected<Granter, StoreError> lead(Store& store, kernel::Term term);
+  /// Begins a term, at least `term`. Every earlier owner of a shard but `alive` is dead by now, or has released it.
+  static std::expected<Granter, StoreError> lead(Store& store, kernel::Term term,
+                                                 const std::vector<kernel::Incarnation>& alive = {});
 
   /// Shards that their last owners, of an earlier term, have not given back: those have died. Once.
   [[nodiscard]] std::vector<kernel::ShardId> take_orphans() { return std::exchange(orphans_, {}); }

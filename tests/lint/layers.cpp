@@ -85,10 +85,11 @@ struct LibraryRule {
 /// The supervisor's files that touch the world, or wire those that do. The others have cluster/supervisor/host.hpp.
 const std::vector<std::string_view>& supervisor_world() {
   static const std::vector<std::string_view> files = {
-      "cluster/supervisor/asio_host.",       "cluster/supervisor/crash_memory.", "cluster/supervisor/detach.",
-      "cluster/supervisor/fabric_runner.",   "cluster/supervisor/janitor.",      "cluster/supervisor/log_hub.cpp",
-      "cluster/supervisor/module_copies.",   "cluster/supervisor/project_lock.", "cluster/supervisor/run_paths.cpp",
-      "cluster/supervisor/spawned_process.", "cluster/supervisor/supervisor.cpp"};
+      "cluster/supervisor/asio_host.",     "cluster/supervisor/crash_memory.",   "cluster/supervisor/detach.",
+      "cluster/supervisor/fabric_runner.", "cluster/supervisor/janitor.",        "cluster/supervisor/log_hub.cpp",
+      "cluster/supervisor/machine_link.",  "cluster/supervisor/machine_runner.", "cluster/supervisor/module_copies.",
+      "cluster/supervisor/project_lock.",  "cluster/supervisor/run_paths.cpp",   "cluster/supervisor/spawned_process.",
+      "cluster/supervisor/supervisor.cpp"};
   return files;
 }
 
@@ -171,9 +172,8 @@ const std::vector<CallRule>& call_rules() {
         "runtime/storage/postgres_connection.cpp", "tests/"},
        "go through the transport"},
       {R"(\b(std::jthread|std::thread|pthread_create)\b)",
-       join(supervisor_world(),
-            {"runtime/io/", "runtime/node/", "runtime/client/", "cluster/control/", "cluster/coordination/postgres_", "cli/",
-             "tests/"}),
+       join(supervisor_world(), {"runtime/io/", "runtime/node/", "runtime/client/", "cluster/control/",
+                                 "cluster/coordination/postgres_", "cli/", "tests/"}),
        "threads are the driver's, or the host's"},
       {R"(\b(sleep_for|sleep_until|usleep|nanosleep)\s*\()", {}, "wait for the event itself"},
       {R"((^|[^\w:.>])::(open|openat|creat|mkdir|mkdirat|unlink|unlinkat|rename|renameat|link|symlink|symlinkat|chmod)\s*\()"

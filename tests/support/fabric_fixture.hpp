@@ -128,6 +128,13 @@ class FabricFixture {
     settle();
   }
 
+  /// One that was never done is.
+  void release(FakeNode& node) {
+    never_done.erase(node.pid);
+    for (const protocol::Release& release : std::exchange(asked_back_[node.pid], {})) serve(node, release);
+    settle();
+  }
+
   void exit(FakeNode& node, int code) {
     end_process(node, {.exit_code = code, .signal = 0});
     settle();
@@ -159,12 +166,14 @@ class FabricFixture {
   int setups = 0;
   std::unique_ptr<Fabric> fabric;
 
- private:
+ protected:
   /// Until neither the fabric nor a node has anything left to do.
   void settle() {
     while (host.settle() || serve_nodes()) {
     }
   }
+
+ private:
   static void end_process(FakeNode& node, ProcessEnd how) {
     node.is_alive = false;
     node.events.on_end(how);
@@ -205,19 +214,25 @@ class FabricFixture {
   }
   void serve(FakeNode& node, const protocol::ShardMap& map) {
     protocol::Taken taken{.shards = {}, .map_version = map.version};
-    const kernel::MapVersion before = std::exchange(seen_[node.pid], map.version);
+    if (map.version <= std::exchange(seen_[node.pid], map.version)) FAIL("a map that is not newer");
     ++maps[node.pid];
-    for (std::uint32_t shard = 0; shard < map.owners.size(); ++shard)
-      if (node.program.arguments.front() == "node-" + std::to_string(map.owners[shard].value) &&
-          map.owned_since[shard] > before)
+    std::set<std::uint32_t>& owned = owned_[node.pid];
+    for (std::uint32_t shard = 0; shard < map.owners.size(); ++shard) {
+      const bool is_its = node.program.arguments.front() == "node-" + std::to_string(map.owners[shard].value);
+      if (!is_its) owned.erase(shard);
+      const bool is_moving = std::ranges::find(map.moving, kernel::ShardId{shard}) != map.moving.end();
+      if (is_its && !is_moving && owned.insert(shard).second)
         taken.shards.push_back({kernel::ShardId{shard}, kernel::Epoch{++epoch_}});
+    }
     node.events.on_message(taken);
   }
   void serve(FakeNode& node, const protocol::Release& release) {
     announced_ago[node.program.arguments.front()] = release.announced_ago;
-    if (never_done.contains(node.pid)) return;
-    for (const kernel::ShardId shard : release.shards)
+    if (never_done.contains(node.pid)) return asked_back_[node.pid].push_back(release);
+    for (const kernel::ShardId shard : release.shards) {
+      owned_[node.pid].erase(shard.value);
       node.events.on_message(protocol::Released{shard, release.map_version});
+    }
   }
   void serve(FakeNode& node, const protocol::RunSetup&) {
     ++setups;
@@ -232,7 +247,9 @@ class FabricFixture {
   std::uint64_t epoch_ = 0;
   std::map<pid_t, kernel::MapVersion> seen_;
   std::map<pid_t, kernel::ShardMap> held_;
-  std::vector<std::shared_ptr<Answers>> clients;  // replies hold them weakly
+  std::map<pid_t, std::set<std::uint32_t>> owned_;
+  std::map<pid_t, std::vector<protocol::Release>> asked_back_;  // by those that are never done
+  std::vector<std::shared_ptr<Answers>> clients;                // replies hold them weakly
 };
 
 }  // namespace epic::cluster::test

@@ -138,6 +138,21 @@ TEST_CASE("map change: it holds what is new, and nothing else", "[protocol]") {
                                                     .left = {NodeId{2}}});
 }
 
+TEST_CASE("map change: it says who owns a shard from now on, if that is new", "[protocol]") {
+  const ShardMap before = first_map();
+  ShardMap after = before;
+  after.version = MapVersion{2};
+  after.owners[5] = NodeId{7};
+  after.owned_since[5] = MapVersion{2};
+  const MapChange change = make_map_change(before, after);
+  CHECK(find_owner(change, ShardId{5}) == NodeId{7});
+  CHECK_FALSE(find_owner(change, ShardId{4}));
+  const MapChange whole = make_map_change({}, after);
+  CHECK(find_owner(whole, ShardId{5}) == NodeId{7});
+  CHECK(find_owner(whole, ShardId{4}) == before.owners[4]);
+  CHECK(find_owner(whole, ShardId{kMapShards}) == NodeId{});
+}
+
 TEST_CASE("map change: one for another map, and one that makes no sense, are refused", "[protocol]") {
   const ShardMap map = first_map();
   ShardMap after = map;

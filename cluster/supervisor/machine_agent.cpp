@@ -1,0 +1,263 @@
+#include "cluster/supervisor/machine_agent.hpp"
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "protocol/map_change.hpp"
+
+namespace epic::cluster {
+
+using protocol::ProcessId;
+
+namespace {
+
+constexpr std::uint64_t kConfirmEvery = 64;  // messages
+constexpr std::chrono::milliseconds kConfirmAfter{500};
+
+bool is_counted(const protocol::ToMachine& message) {
+  return !std::holds_alternative<protocol::Welcome>(message) && !std::holds_alternative<protocol::Counted>(message);
+}
+
+/// Nobody needs it later.
+bool is_fleeting(const protocol::FromMachine& message) {
+  const auto* const said = std::get_if<protocol::NodeSaid>(&message);
+  return said != nullptr && std::holds_alternative<protocol::Heartbeat>(said->message);
+}
+
+protocol::NodeEnded ended(ProcessId id, ProcessEnd end, const NodeProcess& process) {
+  protocol::NodeEnded message{.process = id,
+                              .exit_code = end.exit_code,
+                              .signal = end.signal,
+                              .crash = {},
+                              .lost_lines = process.count_lost_lines()};
+  if (auto crash = process.read_crash())
+    message.crash = protocol::NodeCrash{.entity = std::move(crash->entity),
+                                        .method = std::move(crash->method),
+                                        .frames = std::move(crash->frames),
+                                        .source = static_cast<std::uint8_t>(crash->source)};
+  return message;
+}
+
+}  // namespace
+
+void MachineAgent::connect(const std::string& leader, Send send) {
+  if (leader != leader_) {
+    leader_ = leader;
+    kept_ = {};
+    received_ = confirmed_ = 0;
+  }
+  send_ = std::move(send);
+  is_welcome_ = false;
+  send_(protocol::Hello{.machine = parts_.machine,
+                        .leader = leader_,
+                        .version = parts_.options.version,
+                        .run_directory = parts_.paths.run.string(),
+                        .pid = static_cast<std::uint32_t>(parts_.host.pid()),
+                        .nodes = parts_.options.node_count,
+                        .received = received_,
+                        .fabric_id = fabric_id_,
+                        .setup = setup_,
+                        .live = list_live()});
+}
+
+void MachineAgent::disconnect() {
+  send_ = nullptr;
+  is_welcome_ = false;
+  for (const auto& [id, reply] : std::exchange(asked_, {}))
+    reply.fail(AnswerStatus::failed, "The supervisor that leads the fabric cannot be reached any longer.");
+}
+
+std::vector<protocol::LiveNode> MachineAgent::list_live() const {
+  std::vector<protocol::LiveNode> live;
+  for (const auto& [id, process] : processes_) {
+    if (!process.is_ready || process.is_stopping) continue;
+    live.push_back(process.live);
+    live.back().age = parts_.host.now() - process.spawned_at;
+  }
+  return live;
+}
+
+void MachineAgent::on_message(const protocol::ToMachine& message) {
+  if (is_counted(message) && ++received_ - confirmed_ >= kConfirmEvery)
+    confirm();
+  else if (is_counted(message))
+    confirm_timer_.expires_after(kConfirmAfter, [this] { confirm(); });
+  std::visit([this](const auto& one) { carry_out(one); }, message);
+}
+
+void MachineAgent::confirm() {
+  confirm_timer_.cancel();
+  if (!is_welcome_ || confirmed_ == received_) return;
+  confirmed_ = received_;
+  send_(protocol::Counted{confirmed_});
+}
+
+void MachineAgent::send(protocol::FromMachine message) {
+  if (is_fleeting(message) && !is_welcome_) return;
+  if (is_welcome_) send_(message);
+  // What is beyond the limit is mostly the nodes' log; the leader has not read for very long.
+  static_cast<void>(kept_.try_keep(std::move(message)));
+}
+
+// ---- what the leader says ----
+
+void MachineAgent::carry_out(const protocol::Welcome& welcome) {
+  if (!send_ || std::exchange(is_welcome_, true)) return;
+  fabric_id_ = welcome.fabric_id;
+  kept_.on_counted(welcome.received);
+  for (const protocol::FromMachine& message : kept_.list()) send_(message);
+  confirm();
+}
+
+void MachineAgent::carry_out(const protocol::SpawnNode& spawn) {
+  const ProcessId id = spawn.process;
+  auto spawned = parts_.host.spawn(
+      {.path = parts_.options.node_program,
+       .arguments = spawn.arguments,
+       .directory = parts_.options.project_directory},
+      {.on_message = [this, id](const protocol::FromNode& message) { on_said(id, message); },
+       .on_log = [this, id](std::string_view text) { send(protocol::NodeWrote{id, std::string(text), false}); },
+       .on_output = [this, id](std::string_view text) { send(protocol::NodeWrote{id, std::string(text), true}); },
+       .on_garbage = [this, id](const std::string& what) { send(protocol::NodeGarbled{id, what}); },
+       .on_cut_off = [this, id] { send(protocol::NodeCutOff{id}); },
+       .on_end = [this, id](ProcessEnd end) { on_end(id, end); }});
+  if (!spawned) return send(protocol::UnspawnedNode{id, spawned.error().message, spawned.error().hint});
+  const pid_t pid = (*spawned)->pid();
+  processes_[id] = {.process = leased_.adopt(std::move(*spawned)),
+                    .live = {.process = id, .pid = pid},
+                    .spawned_at = parts_.host.now()};
+  send(protocol::SpawnedNode{id, pid});
+}
+
+void MachineAgent::carry_out(protocol::ToldNode told) {
+  const auto found = processes_.find(told.process);
+  if (found == processes_.end()) return;
+  Process& process = found->second;
+  protocol::LiveNode& live = process.live;
+  if (auto* const configure = std::get_if<protocol::Configure>(&told.message)) {
+    if (!try_configure(process, *configure)) return process.process->kill();
+  } else if (const auto* release = std::get_if<protocol::Release>(&told.message)) {
+    for (const kernel::ShardId shard : release->shards) live.asked.push_back({shard, release->map_version});
+  } else if (const auto* change = std::get_if<protocol::MapChange>(&told.message)) {
+    const auto is_lost = [&](const auto& held) {
+      return protocol::find_owner(*change, held.shard).value_or(live.node) != live.node;
+    };
+    std::erase_if(live.taken, is_lost);
+    std::erase_if(live.asked, is_lost);
+  } else if (std::holds_alternative<protocol::Stop>(told.message)) {
+    process.is_stopping = true;
+  }
+  if (!process.process->try_send(told.message)) process.process->kill();  // it does not read
+}
+
+/// False, and the log says why, if it cannot be started.
+bool MachineAgent::try_configure(Process& process, protocol::Configure& configure) {
+  protocol::LiveNode& live = process.live;
+  live.node = configure.node;
+  live.incarnation = configure.incarnation;
+  live.module = configure.module_origin;
+  const auto copy = parts_.copy_module(configure);
+  if (!copy) {
+    send(protocol::NodeWrote{live.process, copy.error().message + " " + copy.error().hint, true});
+    return false;
+  }
+  configure.module_path = copy->string();
+  configure.socket_path = parts_.paths.node_socket(live.node).string();
+  const auto crash_memory = process.process->crash_memory();
+  if (!crash_memory)
+    send(protocol::NodeWrote{
+        live.process, fmt::format("A crash of this node will not name its entity: {}.", crash_memory.error()), true});
+  configure.crash_memory = crash_memory.value_or("");
+  return true;
+}
+
+void MachineAgent::carry_out(const protocol::SignalNode& signal) {
+  const auto found = processes_.find(signal.process);
+  if (found == processes_.end()) return;
+  if (signal.number == SIGKILL) return found->second.process->kill();
+  static_cast<void>(found->second.process->try_signal(signal.number));
+}
+
+void MachineAgent::carry_out(const protocol::MachineAnswered& answered) {
+  const protocol::ControlAnswer& answer = answered.answer;
+  const auto found = asked_.find(answer.id);
+  if (found == asked_.end()) return;
+  const ControlReply reply = found->second;
+  if (answer.last) asked_.erase(found);
+  if (answer.status != AnswerStatus::ok)
+    reply.fail_with(answer.status, answer.body);
+  else if (answer.last)
+    reply.finish(answer.body);
+  else
+    reply.part(answer.body);
+}
+
+void MachineAgent::carry_out(const protocol::SetupIs& setup) {
+  setup_ = std::min(setup.state, static_cast<std::uint32_t>(SetupState::failed));
+  if (parts_.on_setup) parts_.on_setup(static_cast<SetupState>(setup_));
+}
+
+void MachineAgent::carry_out(const protocol::Dismiss& dismiss) {
+  confirm();
+  parts_.on_dismissed(dismiss);
+}
+
+// ---- what the processes say ----
+
+void MachineAgent::on_said(ProcessId id, const protocol::FromNode& message) {
+  const auto found = processes_.find(id);
+  if (found == processes_.end()) return;
+  protocol::LiveNode& live = found->second.live;
+  if (const auto* ready = std::get_if<protocol::Ready>(&message)) {
+    found->second.is_ready = true;
+    live.ready = *ready;
+    check_ready();
+  } else if (const auto* taken = std::get_if<protocol::Taken>(&message)) {
+    for (const protocol::TakenShard& one : taken->shards) {
+      std::erase_if(live.taken, [&](const auto& held) { return held.shard == one.shard; });
+      live.taken.push_back(one);
+    }
+  } else if (const auto* released = std::get_if<protocol::Released>(&message)) {
+    const auto is_it = [&](const auto& held) { return held.shard == released->shard; };
+    std::erase_if(live.taken, is_it);
+    std::erase_if(live.asked, is_it);
+  }
+  send(protocol::NodeSaid{id, message});
+}
+
+void MachineAgent::check_ready() {
+  std::vector<FabricReady::Node> ready;
+  for (const auto& [id, process] : processes_)
+    if (process.is_ready)
+      ready.push_back(
+          {fmt::format("node-{}", process.live.node), process.live.pid, parts_.paths.node_socket(process.live.node)});
+  if (ready.size() < parts_.options.node_count || std::exchange(has_been_ready_, true)) return;
+  if (parts_.on_ready) parts_.on_ready(std::move(ready));
+}
+
+void MachineAgent::on_end(ProcessId id, ProcessEnd end) {
+  auto found = processes_.extract(id);
+  if (found.empty()) return;
+  if (found.mapped().live.node != kernel::NodeId{0})
+    parts_.host.remove_socket(parts_.paths.node_socket(found.mapped().live.node));
+  send(ended(id, end, *found.mapped().process));
+}
+
+// ---- requests ----
+
+void MachineAgent::ask(const ControlRequest& request, ControlReply reply) {
+  if (!is_welcome_)
+    return reply.fail(AnswerStatus::failed,
+                      "No supervisor leads the fabric at the moment: try again in a few seconds.");
+  ControlRequest numbered = request;
+  numbered.id = ++last_asked_;
+  asked_.emplace(numbered.id, std::move(reply));
+  send(protocol::MachineAsked{std::move(numbered)});
+}
+
+void MachineAgent::leave() { send(protocol::MachineLeaves{}); }
+
+}  // namespace epic::cluster

@@ -1,0 +1,119 @@
+#pragma once
+// MachineAgent: runs the nodes of one machine, for whichever supervisor leads the fabric.
+//
+// The leader decides what is started and ended; the agent carries it out, and passes on what its processes and the
+// leader say to each other. While there is no leader, or no link to it, the processes go on. The agent knows of each
+// what a new leader has to know: that it is ready, which shards it has, and which it was asked to give back.
+//
+// A node loads this machine's own copy of the module, so that it does not need the leader's files.
+//
+// Not here: links (machine_link.hpp), who leads (membership.hpp), the leader's side (machines.hpp).
+
+#include <cstdint>
+#include <expected>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "cluster/control/control_reply.hpp"
+#include "cluster/supervisor/host.hpp"
+#include "cluster/supervisor/kept_messages.hpp"
+#include "cluster/supervisor/leased_nodes.hpp"
+#include "cluster/supervisor/run_paths.hpp"
+#include "cluster/supervisor/setup_runner.hpp"
+#include "cluster/supervisor/supervisor.hpp"
+#include "protocol/machines.hpp"
+
+namespace epic::cluster {
+
+/// Single-threaded.
+class MachineAgent {
+ public:
+  struct Parts {
+    Host& host;
+    const SupervisorOptions& options;
+    const RunPaths& paths;
+    std::string machine;  // as in coordination
+    /// Where this machine's copy of the module is that `configure` means; it is made if there is none.
+    std::function<std::expected<std::filesystem::path, SupervisorError>(const protocol::Configure& configure)>
+        copy_module;
+    /// The leader wants this machine no more, or has ended the fabric. The nodes have ended, or do now.
+    std::function<void(const protocol::Dismiss&)> on_dismissed;
+    std::function<void(std::vector<FabricReady::Node>)> on_ready = {};  // all its nodes are, for the first time
+    std::function<void(SetupState)> on_setup = {};                      // what the leader says about it
+  };
+  using Send = std::function<void(const protocol::FromMachine&)>;
+
+  explicit MachineAgent(Parts parts) : parts_(std::move(parts)) {}
+  MachineAgent(const MachineAgent&) = delete;
+  MachineAgent& operator=(const MachineAgent&) = delete;
+
+  /// There is a link to the leader, another machine or this one. Says Hello.
+  void connect(const std::string& leader, Send send);
+  /// The link is gone.
+  void disconnect();
+  [[nodiscard]] bool is_connected() const { return send_ != nullptr; }
+  /// From the leader.
+  void on_message(const protocol::ToMachine& message);
+
+  /// Passes a control request on to the leader.
+  void ask(const ControlRequest& request, ControlReply reply);
+  /// Asks the leader to let the machine leave the fabric; on_dismissed follows.
+  void leave();
+  /// The machine's lease: its nodes run no longer than that.
+  void on_renewed(io::BootTime valid_until) { leased_.on_renewed(valid_until); }
+  /// At once; nothing is said about them any more.
+  void kill_all() { processes_.clear(); }
+
+  /// Of the fabric, once a leader has said it.
+  [[nodiscard]] const std::string& fabric_id() const { return fabric_id_; }
+  [[nodiscard]] bool has_processes() const { return !processes_.empty(); }
+
+ private:
+  struct Process {
+    std::unique_ptr<NodeProcess> process;
+    protocol::LiveNode live;
+    Host::TimePoint spawned_at;
+    bool is_ready = false;
+    bool is_stopping = false;
+  };
+
+  void carry_out(const protocol::Welcome& welcome);
+  void carry_out(const protocol::Counted& counted) { kept_.on_counted(counted.messages); }
+  void carry_out(const protocol::SetupIs& setup);
+  void carry_out(const protocol::SpawnNode& spawn);
+  void carry_out(protocol::ToldNode told);
+  void carry_out(const protocol::SignalNode& signal);
+  void carry_out(const protocol::DropNode& drop) { processes_.erase(drop.process); }
+  void carry_out(const protocol::MachineAnswered& answered);
+  void carry_out(const protocol::Dismiss& dismiss);
+  [[nodiscard]] bool try_configure(Process& process, protocol::Configure& configure);
+
+  void on_said(protocol::ProcessId id, const protocol::FromNode& message);
+  void on_end(protocol::ProcessId id, ProcessEnd end);
+  void check_ready();
+  void send(protocol::FromMachine message);
+  void confirm();
+  [[nodiscard]] std::vector<protocol::LiveNode> list_live() const;
+
+  Parts parts_;
+  std::string leader_;  // last connected to
+  Send send_;           // empty: no link
+  bool is_welcome_ = false;
+  bool has_been_ready_ = false;
+  std::string fabric_id_;
+  std::uint32_t setup_ = 0;
+  KeptMessages<protocol::FromMachine> kept_;
+  std::uint64_t received_ = 0;  // from this leader
+  std::uint64_t confirmed_ = 0;
+  LeasedNodes leased_;
+  std::map<protocol::ProcessId, Process> processes_;
+  std::uint64_t last_asked_ = 0;
+  std::map<std::uint64_t, ControlReply> asked_;
+  Timer confirm_timer_{parts_.host};
+};
+
+}  // namespace epic::cluster

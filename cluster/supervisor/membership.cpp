@@ -1,0 +1,108 @@
+#include "cluster/supervisor/membership.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace epic::cluster {
+
+namespace {
+
+constexpr std::chrono::milliseconds kRetry{500};
+
+}  // namespace
+
+Membership::Membership(Host& host, Coordination& coordination, Settings settings, Events events)
+    : host_(host),
+      coordination_(coordination),
+      settings_(std::move(settings)),
+      events_(std::move(events)),
+      keeper_(coordination, settings_.lease,
+              {.boot_now = events_.boot_now,
+               .wake_after =
+                   [this](std::chrono::nanoseconds delay) {
+                     keep_timer_.expires_after(delay, [this] { keeper_.on_time(); });
+                   },
+               .on_renewed = [this](io::BootTime valid_until) { on_renewed(valid_until); },
+               .on_lost = [this] { lose("its lease has ended: it was not renewed in time"); },
+               .on_delayed = [this](const std::string& why) { events_.on_delayed(why); }}) {}
+
+void Membership::start() { keeper_.open(); }
+
+void Membership::end(std::move_only_function<void()> done) {
+  is_over_ = true;
+  for (Timer* timer : {&put_timer_, &lead_timer_, &join_timer_}) timer->cancel();
+  keeper_.end(std::move(done));
+}
+
+void Membership::on_renewed(io::BootTime valid_until) {
+  if (is_over_) return;
+  events_.on_renewed(valid_until);
+  if (!std::exchange(has_begun_, true)) begin();
+}
+
+void Membership::begin() {
+  coordination_.watch(kMachinePrefix, [this](const CoordinationChange& change) { on_machine_change(change); });
+  coordination_.watch(kLeaderKey, [this](const CoordinationChange& change) { on_leader_change(change); });
+  put_own_key();
+}
+
+/// Again until it is seen: whether it took effect may be unknown.
+void Membership::put_own_key() {
+  if (is_over_ || is_registered_ || !keeper_.lease()) return;
+  put_timer_.expires_after(kRetry, [this] { put_own_key(); });
+  coordination_.put_if_absent(own_key(), settings_.address, *keeper_.lease(), [](const auto&) {});
+}
+
+void Membership::on_machine_change(const CoordinationChange& change) {
+  if (is_over_) return;
+  const std::string machine = change.key.substr(kMachinePrefix.size());
+  if (machine != settings_.machine) return events_.on_machine(machine, change.value);
+  if (!change.value) return lose("its key in coordination is gone");
+  if (std::exchange(is_registered_, true)) return;
+  put_timer_.cancel();
+  events_.on_machine(machine, change.value);
+  if (!settings_.joins) return try_lead();
+  if (!has_seen_leader_) join_timer_.expires_after(kJoinPatience, [this] { events_.on_no_fabric(); });
+}
+
+void Membership::on_leader_change(const CoordinationChange& change) {
+  if (is_over_ || change.key != kLeaderKey) return;
+  const std::string before = std::exchange(leader_, change.value.value_or(""));
+  if (leader_ == settings_.machine) return lead();
+  if (leads_ && before == settings_.machine)
+    return lose(leader_.empty() ? "its key as leader is gone" : fmt::format("{} leads now", leader_));
+  if (leads_) return;  // its own key is still to be seen
+  if (leader_.empty()) {
+    if (!before.empty()) events_.on_leader(std::nullopt);
+    return try_lead();
+  }
+  has_seen_leader_ = true;
+  join_timer_.cancel();
+  lead_timer_.cancel();
+  events_.on_leader(leader_);
+}
+
+/// Again while nobody leads: whether it took effect may be unknown.
+void Membership::try_lead() {
+  const bool may_lead = !settings_.joins || has_seen_leader_;
+  if (is_over_ || leads_ || !may_lead || !is_registered_ || !leader_.empty() || !keeper_.lease()) return;
+  lead_timer_.expires_after(kRetry, [this] { try_lead(); });
+  coordination_.put_if_absent(kLeaderKey, settings_.machine, *keeper_.lease(), [this](const auto& is_put) {
+    if (!is_over_ && is_put && *is_put) lead();
+  });
+}
+
+void Membership::lead() {
+  if (std::exchange(leads_, true)) return;
+  lead_timer_.cancel();
+  join_timer_.cancel();
+  events_.on_lead();
+}
+
+void Membership::lose(const std::string& why) {
+  if (std::exchange(is_over_, true)) return;
+  events_.on_lost(why);
+}
+
+}  // namespace epic::cluster

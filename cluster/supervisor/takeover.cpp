@@ -1,0 +1,57 @@
+#include "cluster/supervisor/takeover.hpp"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+namespace epic::cluster {
+
+using kernel::Incarnation;
+using kernel::NodeId;
+
+namespace {
+
+/// Maps of a term: room for 4,294,967,296 of them, so that those of a later term are newer whatever was published.
+constexpr int kVersionBits = 32;
+
+}  // namespace
+
+Takeover plan_takeover(std::span<const storage::Store::ShardRow> rows, std::span<const protocol::Hello> machines,
+                       std::uint32_t shard_count, std::string new_fabric_id) {
+  Takeover takeover{.fabric_id = std::move(new_fabric_id), .term = kernel::Term{1}};
+  for (const auto& row : rows) takeover.term = std::max(takeover.term, row.term.next());
+  takeover.first_version = kernel::MapVersion{takeover.term.value << kVersionBits};
+
+  std::map<Incarnation, const protocol::LiveNode*> nodes;
+  for (const protocol::Hello& machine : machines) {
+    if (!machine.fabric_id.empty()) {
+      takeover.is_takeover = true;
+      takeover.fabric_id = machine.fabric_id;
+    }
+    takeover.setup =
+        std::max(takeover.setup,
+                 static_cast<SetupState>(std::min(machine.setup, static_cast<std::uint32_t>(SetupState::failed))));
+    for (const protocol::LiveNode& live : machine.live) nodes.emplace(live.incarnation, &live);
+  }
+  if (!takeover.is_takeover) return takeover;
+
+  for (const auto& [incarnation, live] : nodes) {
+    takeover.alive.push_back(incarnation);
+    takeover.nodes.insert(incarnation);
+  }
+  takeover.shards = {
+      .owners = std::vector(shard_count, NodeId{0}), .taken = std::vector(shard_count, kernel::Epoch{0}), .moves = {}};
+  for (const auto& row : rows) {
+    const auto owner = nodes.find(row.incarnation);
+    if (row.shard.value >= shard_count || row.node == NodeId{0} || owner == nodes.end()) continue;
+    takeover.shards.owners[row.shard.value] = row.node;
+    const protocol::LiveNode& live = *owner->second;
+    const auto taken = std::ranges::find(live.taken, row.shard, &protocol::TakenShard::shard);
+    if (taken != live.taken.end()) takeover.shards.taken[row.shard.value] = taken->epoch;
+    const auto asked = std::ranges::find(live.asked, row.shard, &protocol::LiveNode::Asked::shard);
+    if (asked != live.asked.end()) takeover.shards.moves.push_back({row.shard, asked->map_version});
+  }
+  return takeover;
+}
+
+}  // namespace epic::cluster

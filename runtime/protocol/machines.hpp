@@ -1,0 +1,235 @@
+#pragma once
+// Machines: what the supervisor that leads a fabric and the supervisors of its machines say to each other.
+//
+// A machine's supervisor runs processes for the leader, and passes on what they and the leader say to each other:
+//
+//   machine                                            leader
+//   Hello, with the nodes that run  ─▶
+//                                   ◀─ Welcome, or Dismiss
+//                                   ◀─ SpawnNode, ToldNode, SignalNode, DropNode …
+//   SpawnedNode, NodeSaid, NodeWrote, NodeEnded …  ─▶
+//   MachineAsked                    ─▶ …a control request…  ◀─ MachineAnswered
+//   MachineLeaves                   ─▶ …drains its nodes…   ◀─ Dismiss
+//
+// A link may break while both sides live, so each keeps what it has sent until the other has confirmed it by Counted,
+// and sends the rest again on the next link: Hello and Welcome say how many messages have come. Those two, and Counted,
+// are not counted themselves.
+//
+// Not here: what nodes and their supervisor say to each other (supervision.hpp), who leads
+// (cluster/supervisor/membership.hpp).
+
+#include <boost/describe/class.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "kernel/ids.hpp"
+#include "protocol/control_frames.hpp"
+#include "protocol/supervision.hpp"
+
+namespace epic::protocol {
+
+/// The largest message: one of a node, with an envelope.
+inline constexpr std::size_t kMachineFrameBytesMax = kSupervisionFrameBytesMax + (1u << 20);
+
+/// A process on a machine; a random number that the leader has drawn.
+using ProcessId = kernel::StrongId<struct ProcessIdTag, std::uint64_t>;
+
+/// How many messages of the other side have come since the leader began to lead.
+struct Counted {
+  std::uint64_t messages = 0;
+  bool operator==(const Counted&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Counted, (), (messages))
+
+// ---- a machine to the leader
+
+/// A node that has been ready on this machine, for a leader that does not know it.
+struct LiveNode {
+  struct Asked {
+    kernel::ShardId shard;
+    kernel::MapVersion map_version;  // of the Release
+    bool operator==(const Asked&) const = default;
+  };
+  ProcessId process;
+  std::int32_t pid = 0;
+  kernel::NodeId node = {};
+  kernel::Incarnation incarnation = {};
+  ModuleOrigin module = {};
+  std::chrono::nanoseconds age{0};  // since it was spawned
+  Ready ready = {};
+  std::vector<TakenShard> taken = {};  // what it owns
+  std::vector<Asked> asked = {};       // of that, what it is to give back
+  bool operator==(const LiveNode&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(LiveNode::Asked, (), (shard, map_version))
+BOOST_DESCRIBE_STRUCT(LiveNode, (), (process, pid, node, incarnation, module, age, ready, taken, asked))
+
+/// The first message on each link.
+struct Hello {
+  std::string machine;        // as in coordination
+  std::string leader;         // whom it means
+  std::string version;        // of epic
+  std::string run_directory;  // where its nodes' sockets are; absolute
+  std::uint32_t pid = 0;
+  std::uint32_t nodes = 0;     // how many it is to have
+  std::uint64_t received = 0;  // messages of this leader
+  std::string fabric_id = {};  // that it knows; empty: none yet
+  std::uint32_t setup = 0;     // what the former leader has said about it (Welcome)
+  std::vector<LiveNode> live = {};
+  bool operator==(const Hello&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Hello, (),
+                      (machine, leader, version, run_directory, pid, nodes, received, fabric_id, setup, live))
+
+struct SpawnedNode {
+  ProcessId process;
+  std::int32_t pid = 0;
+  bool operator==(const SpawnedNode&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(SpawnedNode, (), (process, pid))
+
+/// Nothing follows about this process.
+struct UnspawnedNode {
+  ProcessId process;
+  std::string message;
+  std::string hint;
+  bool operator==(const UnspawnedNode&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(UnspawnedNode, (), (process, message, hint))
+
+struct NodeSaid {
+  ProcessId process;
+  FromNode message;
+  bool operator==(const NodeSaid&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(NodeSaid, (), (process, message))
+
+/// A line, without its break: of its log, or of what its code prints.
+struct NodeWrote {
+  ProcessId process;
+  std::string text;
+  bool is_output = false;
+  bool operator==(const NodeWrote&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(NodeWrote, (), (process, text, is_output))
+
+/// What it says is malformed; none follows.
+struct NodeGarbled {
+  ProcessId process;
+  std::string what;
+  bool operator==(const NodeGarbled&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(NodeGarbled, (), (process, what))
+
+struct NodeCutOff {
+  ProcessId process;
+  bool operator==(const NodeCutOff&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(NodeCutOff, (), (process))
+
+/// What a process was running when it ended (cluster/supervisor/node_exit.hpp).
+struct NodeCrash {
+  std::string entity;
+  std::string method;
+  std::vector<std::string> frames = {};
+  std::uint8_t source = 0;
+  bool operator==(const NodeCrash&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(NodeCrash, (), (entity, method, frames, source))
+
+/// The last message about a process.
+struct NodeEnded {
+  ProcessId process;
+  std::int32_t exit_code = 0;
+  std::int32_t signal = 0;
+  std::optional<NodeCrash> crash = {};
+  std::uint64_t lost_lines = 0;
+  bool operator==(const NodeEnded&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(NodeEnded, (), (process, exit_code, signal, crash, lost_lines))
+
+/// A control request that came to the machine's socket.
+struct MachineAsked {
+  ControlRequest request;
+  bool operator==(const MachineAsked&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(MachineAsked, (), (request))
+
+/// It is to stop: its nodes give their shards to others, and end. Dismiss follows.
+struct MachineLeaves {
+  bool operator==(const MachineLeaves&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(MachineLeaves, (), ())
+
+using FromMachine = std::variant<Hello, Counted, SpawnedNode, UnspawnedNode, NodeSaid, NodeWrote, NodeGarbled,
+                                 NodeCutOff, NodeEnded, MachineAsked, MachineLeaves>;
+
+// ---- the leader to a machine
+
+struct Welcome {
+  std::string fabric_id;
+  std::uint64_t received = 0;  // messages of this machine
+  bool operator==(const Welcome&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Welcome, (), (fabric_id, received))
+
+/// How far the module's setup has come, so that the next leader knows: SetupState.
+struct SetupIs {
+  std::uint32_t state = 0;
+  bool operator==(const SetupIs&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(SetupIs, (), (state))
+
+/// Starts epic-node, with these arguments.
+struct SpawnNode {
+  ProcessId process;
+  std::vector<std::string> arguments;
+  bool operator==(const SpawnNode&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(SpawnNode, (), (process, arguments))
+
+struct ToldNode {
+  ProcessId process;
+  ToNode message;
+  bool operator==(const ToldNode&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(ToldNode, (), (process, message))
+
+struct SignalNode {
+  ProcessId process;
+  std::int32_t number = 0;
+  bool operator==(const SignalNode&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(SignalNode, (), (process, number))
+
+/// It is killed, and nothing more is said about it.
+struct DropNode {
+  ProcessId process;
+  bool operator==(const DropNode&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(DropNode, (), (process))
+
+struct MachineAnswered {
+  ControlAnswer answer;
+  bool operator==(const MachineAnswered&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(MachineAnswered, (), (answer))
+
+/// The machine belongs to the fabric no more, and its supervisor ends.
+struct Dismiss {
+  std::string why;  // as in "Stopping: the fabric has stopped."; with `hint`, it is an error
+  std::string hint = {};
+  bool is_error = false;
+  bool operator==(const Dismiss&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Dismiss, (), (why, hint, is_error))
+
+using ToMachine =
+    std::variant<Welcome, Counted, SetupIs, SpawnNode, ToldNode, SignalNode, DropNode, MachineAnswered, Dismiss>;
+
+}  // namespace epic::protocol

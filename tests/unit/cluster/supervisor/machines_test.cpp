@@ -1,0 +1,211 @@
+#include "cluster/supervisor/machines.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "support/machines_fixture.hpp"
+
+namespace epic::cluster::test {
+namespace {
+
+std::size_t count_starts(const MachinesFixture& fixture) { return fixture.host.spawned.size(); }
+
+std::map<std::uint32_t, kernel::Epoch> epochs(MachinesFixture& fixture) {
+  std::map<std::uint32_t, kernel::Epoch> all;
+  for (const auto& row : fixture.store.shards().value()) all[row.shard.value] = row.epoch;
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("machines: nodes of a machine that joins get shards, and have numbers of their own", "[cluster]") {
+  MachinesFixture fixture;
+  fixture.add("oak");
+  fixture.lead("oak");
+  fixture.wait_until_level(2);
+  CHECK(fixture.setups == 1);
+
+  fixture.add("elm", 3);
+  fixture.wait_until_level(5);
+  const auto nodes = fixture.ps().nodes;
+  CHECK(nodes.at(0).node == "node-1");
+  CHECK(nodes.at(4).node == "node-5");
+  CHECK(nodes.at(0).machine == "oak");
+  CHECK(nodes.at(4).machine == "elm");
+  CHECK(fixture.setups == 1);
+}
+
+TEST_CASE("machines: a broken link ends nothing, and what was said meanwhile arrives later, once", "[cluster]") {
+  MachinesFixture fixture;
+  fixture.add("oak");
+  fixture.lead("oak");
+  fixture.add("elm");
+  fixture.wait_until_level(4);
+  const std::size_t starts = count_starts(fixture);
+
+  fixture.cut("elm");
+  fixture.node(3).events.on_log("2023-11-14T22:13:20.000Z info - said without a link");
+  fixture.pass(std::chrono::minutes(1));  // longer than a node may be silent
+  CHECK(count_starts(fixture) == starts);
+  CHECK_FALSE(fixture.log.contains("said without a link"));
+
+  fixture.connect("elm");
+  fixture.connect("elm");  // a second link replaces the first
+  fixture.pass(std::chrono::minutes(1));
+  CHECK(count_starts(fixture) == starts);
+  const std::size_t first = fixture.log.find("said without a link");
+  REQUIRE(first != std::string::npos);
+  CHECK(fixture.log.find("said without a link", first + 1) == std::string::npos);
+  fixture.wait_until_level(4);
+}
+
+TEST_CASE("machines: a node that ends while there is no link is started again when there is one", "[cluster]") {
+  MachinesFixture fixture;
+  fixture.add("oak");
+  fixture.lead("oak");
+  fixture.add("elm");
+  fixture.wait_until_level(4);
+
+  fixture.cut("elm");
+  fixture.die(fixture.node(3), SIGSEGV);
+  fixture.pass(std::chrono::seconds(10));
+  CHECK(fixture.ps().nodes.at(2).state == "silent");
+
+  fixture.connect("elm");
+  fixture.wait_until([&] { return fixture.ps().nodes.at(2).restarts == 1; });
+  fixture.wait_until_level(4);
+}
+
+TEST_CASE("machines: when a machine's key is gone its shards go to the others, and its nodes are forgotten",
+          "[cluster]") {
+  MachinesFixture fixture;
+  fixture.add("oak");
+  fixture.lead("oak");
+  fixture.add("elm");
+  fixture.wait_until_level(4);
+  const std::size_t starts = count_starts(fixture);
+
+  fixture.lose("elm");
+  fixture.wait_until_level(2);
+  CHECK(count_starts(fixture) == starts);
+  CHECK(fixture.log.contains("node-3 was lost with its machine."));
+
+  fixture.add("ash", 1);  // gets a number that is free again
+  fixture.wait_until_level(3);
+  CHECK(fixture.ps().nodes.at(2).node == "node-3");
+}
+
+TEST_CASE("machines: one that leaves gives back its shards first", "[cluster]") {
+  MachinesFixture fixture;
+  fixture.add("oak");
+  fixture.lead("oak");
+  auto& elm = fixture.add("elm");
+  fixture.wait_until_level(4);
+
+  elm.agent->leave();
+  fixture.wait_until([&] { return elm.dismissed.has_value(); });
+  CHECK_FALSE(elm.dismissed->is_error);
+  CHECK_FALSE(elm.agent->has_processes());
+  fixture.wait_until_level(2);
+  CHECK(fixture.log.contains("node-4 has stopped."));
+  CHECK_FALSE(fixture.log.contains("was killed"));
+}
+
+TEST_CASE("machines: control requests come to the leader through any of them", "[cluster]") {
+  MachinesFixture fixture;
+  fixture.add("oak");
+  fixture.lead("oak");
+  auto& elm = fixture.add("elm");
+  fixture.wait_until_level(4);
+  const auto answers = std::make_shared<Answers>();
+
+  elm.agent->ask({.id = 7, .verb = "ps", .body = "{}"}, ControlReply(answers, 7));
+  fixture.wait_until([&] { return answers->is_ended(); });
+  CHECK(answers->all.back().id == 7);
+  CHECK(codec::read_described_text<control::Ps::Answer>(answers->all.back().body).value().nodes.size() == 4);
+
+  fixture.cut("elm");
+  const auto refused = std::make_shared<Answers>();
+  elm.agent->ask({.id = 8, .verb = "ps", .body = "{}"}, ControlReply(refused, 8));
+  REQUIRE(refused->is_ended());
+  CHECK(refused->all.back().status == AnswerStatus::failed);
+}
+
+TEST_CASE("machines: the next leader goes on with the nodes that live, and gives away what the others had",
+          "[cluster]") {
+  MachinesFixture fixture;
+  fixture.add("oak");
+  fixture.lead("oak");
+  fixture.add("elm");
+  fixture.add("ash");
+  fixture.wait_until_level(6);
+  fixture.pass(std::chrono::minutes(1));
+  const auto before = epochs(fixture);
+  const auto rows = fixture.store.shards().value();
+  const std::size_t starts = count_starts(fixture);
+
+  fixture.lose_leader();
+  fixture.pass(std::chrono::seconds(10));
+  fixture.lead("elm");
+  fixture.wait_until_level(4);
+  CHECK(count_starts(fixture) == starts);
+  CHECK(fixture.setups == 1);
+  for (const auto& row : fixture.store.shards().value()) {
+    INFO("shard " << row.shard.value);
+    const bool was_lost = rows.at(row.shard.value).node.value <= 2;
+    CHECK(row.term > rows.at(row.shard.value).term);
+    CHECK(row.node.value > 2);
+    if (!was_lost) CHECK(row.incarnation == rows.at(row.shard.value).incarnation);
+  }
+
+  fixture.add("fir");
+  fixture.wait_until_level(6);
+  CHECK(fixture.ps().nodes.at(0).machine == "fir");
+}
+
+TEST_CASE("machines: a move that a leader has begun is ended by the next", "[cluster]") {
+  MachinesFixture fixture;
+  fixture.add("oak");
+  fixture.lead("oak");
+  fixture.add("elm");
+  fixture.add("ash");
+  fixture.wait_until_level(6);
+  fixture.pass(std::chrono::minutes(1));
+  FakeNode& slow = fixture.node(3);
+  fixture.never_done.insert(slow.pid);
+  const auto drained = fixture.request("drain", R"({"node":"node-3"})");
+  fixture.wait_until([&] { return fixture.announced_ago.contains("node-3"); });
+
+  fixture.lose_leader();
+  fixture.lead("ash");
+  fixture.pass(std::chrono::seconds(1));
+  const auto of_slow = [&] {
+    std::size_t shards = 0;
+    for (const auto& row : fixture.ps().nodes)
+      if (row.node == "node-3") shards = row.shards;
+    return shards;
+  };
+  const std::size_t held = of_slow();
+  CHECK(held > 0);
+  fixture.release(slow);  // what it was asked for by the former leader
+  fixture.wait_until_level(4);
+}
+
+TEST_CASE("machines: a deposed leader says nothing more", "[cluster]") {
+  MachinesFixture fixture;
+  fixture.add("oak");
+  fixture.lead("oak");
+  fixture.add("elm");
+  fixture.wait_until_level(4);
+  const auto maps = fixture.maps;
+
+  fixture.fabric->depose({"its lease has ended.", {}, {}});
+  REQUIRE(fixture.end.has_value());
+  CHECK(fixture.end->exit_code == kExitFailed);
+  fixture.pass(std::chrono::seconds(30));
+  fixture.fabric.reset();
+  CHECK(fixture.node(3).is_alive);
+  CHECK(fixture.maps == maps);
+  CHECK_FALSE(fixture.node(3).signal.has_value());
+}
+
+}  // namespace epic::cluster::test
