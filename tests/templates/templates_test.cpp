@@ -80,7 +80,7 @@ TEST_CASE("game: its tests pass, and four nodes play the opening match once, kee
           "[templates]") {
   const Project project("game_project", {"--template", "game"});
   CHECK_THAT(project.must_run("epic", {"test"}).err, Contains("11 tests passed"));
-  CHECK_THAT(project.must_run("epic", {"simulate", "--seeds", "20"}).err, Contains("passed 20 seeds"));
+  CHECK_THAT(project.must_run("epic", {"simulate", "--seeds", "100"}).err, Contains("passed 100 seeds"));
 
   const auto first = project.must_run("epic", {"run", "--nodes", "4", "--exit-after-setup"});
   CHECK_THAT(first.out + first.err, Contains("New high score for player Bob: Slayer of armoured cylinders: 21"));
@@ -104,7 +104,7 @@ TEST_CASE(
     "[templates]") {
   const Project project("ledger_project", {"--template", "ledger"});
   CHECK_THAT(project.must_run("epic", {"test"}).err, Contains("12 tests passed"));
-  CHECK_THAT(project.must_run("epic", {"simulate", "--seeds", "20"}).err, Contains("passed 20 seeds"));
+  CHECK_THAT(project.must_run("epic", {"simulate", "--seeds", "100"}).err, Contains("passed 100 seeds"));
   project.must_run("epic", {"run", "--nodes", "4", "--detach"});
   const auto audit = [&](std::string_view wanted) {
     return boost::json::parse(until(project, {"call", "Bank/main", "audit", "-o", "jsonl"}, wanted))
@@ -154,7 +154,7 @@ TEST_CASE("chat: its tests pass, and all that is said arrives once, whatever nod
           "[templates]") {
   const Project project("chat_project", {"--template", "chat"});
   CHECK_THAT(project.must_run("epic", {"test"}).err, Contains("19 tests passed"));
-  CHECK_THAT(project.must_run("epic", {"simulate", "--seeds", "20"}).err, Contains("passed 20 seeds"));
+  CHECK_THAT(project.must_run("epic", {"simulate", "--seeds", "100"}).err, Contains("passed 100 seeds"));
   project.must_run("epic", {"run", "--nodes", "4", "--detach"});
   const auto count = [&](std::string_view wanted) {
     const std::string line = until(project, {"call", "Party/demo", "count", "-o", "jsonl"}, wanted);
@@ -194,7 +194,7 @@ TEST_CASE("chat: its tests pass, and all that is said arrives once, whatever nod
 TEST_CASE("agents: its tests pass, and the world is the same on one node, and on four that are killed", "[templates]") {
   const Project project("agents_project", {"--template", "agents"});
   CHECK_THAT(project.must_run("epic", {"test"}).err, Contains("10 tests passed"));
-  CHECK_THAT(project.must_run("epic", {"simulate", "--seeds", "20"}).err, Contains("passed 20 seeds"));
+  CHECK_THAT(project.must_run("epic", {"simulate", "--seeds", "100"}).err, Contains("passed 100 seeds"));
   const auto tally_at = [&](const char* step) {
     return until(project, {"call", "World/main", "run_to", step, "-o", "jsonl"}, "\"result\"");
   };
@@ -221,7 +221,7 @@ TEST_CASE("agents: its tests pass, and the world is the same on one node, and on
 TEST_CASE("graph: its tests pass, and results are the same after a crash, and found after a new start", "[templates]") {
   const Project project("graph_project", {"--template", "graph"});
   CHECK_THAT(project.must_run("epic", {"test"}).err, Contains("9 tests passed"));
-  CHECK_THAT(project.must_run("epic", {"simulate", "--seeds", "20"}).err, Contains("passed 20 seeds"));
+  CHECK_THAT(project.must_run("epic", {"simulate", "--seeds", "100"}).err, Contains("passed 100 seeds"));
   const auto first = project.must_run("epic", {"run", "--nodes", "4", "--exit-after-setup"});
   CHECK_THAT(first.out + first.err, Contains("60 vertices, 116 edges, 3 components. Vertex 0 has the highest rank"));
 
