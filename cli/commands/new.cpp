@@ -91,8 +91,9 @@ Result<ChosenTemplate> find_template(const Context& context, const std::string& 
 }
 
 Outcome list(Context& context, const Arguments& arguments) {
-  if (arguments.word(0) || arguments.has("bare"))
-    return fail(usage_failure(arguments.command(), "--list creates no project, so it takes no name and no --bare"));
+  if (arguments.word(0) || arguments.has("bare") || arguments.value("template"))
+    return fail(usage_failure(arguments.command(),
+                              "--list creates no project, so it takes no name, no --template and no --bare"));
   Table table(context.console(), kNewColumns);
   for (const TemplateEntry& entry : list_templates(EPIC_TRY(context.install().templates())))
     table.add(boost::json::object{{"template", entry.name}, {"summary", entry.summary}});

@@ -143,12 +143,15 @@ std::vector<std::string> coordinations() {
 
 bool is_project_name(const std::string& name) { return why_no_project_name(name).empty(); }
 
-/// Entities must reach neither the store nor what is beside the project.
+constexpr const char* kSourceFolders[] = {".git", "build", "clients", "src", "tests"};
+
+/// Entities must reach neither the store, nor what is built and run, nor what is beside the project.
 bool is_files_folder(const std::string& folder) {
   if (folder.empty() || folder.contains('\0')) return false;
   const std::filesystem::path path(folder);
   const auto is_kept = [](const std::filesystem::path& part) { return part != "." && part != ".." && part != ".epic"; };
-  return path.is_relative() && std::ranges::all_of(path, is_kept);
+  const auto is_first = [&](const char* name) { return *path.begin() == name; };
+  return path.is_relative() && std::ranges::all_of(path, is_kept) && std::ranges::none_of(kSourceFolders, is_first);
 }
 
 const std::vector<Setting>& table() {
@@ -183,7 +186,7 @@ const std::vector<Setting>& table() {
       whole("fabric", "blocking_queue", &M::blocking_queue, 0, kBlockingQueueMax,
             "How many more may wait; beyond it epic::blocking throws Overloaded"),
       text("files", "folder", &M::files_folder, is_files_folder,
-           "a folder below the project's, such as \"data\", and outside of .epic",
+           "a folder below the project's, such as \"data\", and outside of .epic, .git, build, clients, src and tests",
            "Where epic::read_file and the like find the project's files"),
       duration("restart", "delay_first", &M::restart_delay_first,
                "The wait before a dead node is started again; doubled with each failure"),

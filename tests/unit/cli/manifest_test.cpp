@@ -85,8 +85,10 @@ TEST_CASE("manifest: names of projects are letters, digits, '-' and '_', a lette
   CHECK_FALSE(why_no_project_name(std::string(65, 'a')).empty());
 }
 
-TEST_CASE("manifest: the folder for files is below the project's, and not where the store is", "[cli]") {
-  for (const std::string folder : {"", ".", "..", "../data", "/tmp", "data/..", ".epic", ".epic/files", "a/.epic/b"}) {
+TEST_CASE("manifest: the folder for files is below the project's, and not where the store or the sources are",
+          "[cli]") {
+  for (const std::string folder :
+       {"", ".", "..", "../data", "/tmp", "data/..", ".epic", ".epic/files", "a/.epic/b", "src", "build/x", ".git"}) {
     CAPTURE(folder);
     const auto refused =
         parse_manifest("[project]\nname = \"arena\"\n[files]\nfolder = \"" + folder + "\"\n", "epic.toml");
