@@ -62,6 +62,7 @@ TEST_CASE("simulate: a transfer that pays before it books is found, shrunk and r
   project.write("src/account.hpp", kAccount);
   project.write("src/module.cpp", "#include \"account.hpp\"\nEPIC_MODULE(epic::no_setup, Account)\n");
   project.write("tests/bank_scenario.cpp", kScenario);
+  project.must_run("epic", {"build", "--debug"});
 
   const auto found = project.run("epic", {"simulate", "bank", "--seeds", "200", "--shrink", "-o", "jsonl"});
   INFO(found.out << found.err);
