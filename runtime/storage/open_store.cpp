@@ -39,8 +39,7 @@ bool is_store_setting(std::string_view setting) {
 }
 
 std::string store_settings_text() {
-  return fmt::format("\"{}\", \"{}\" or \"{}HOST/DATABASE\", no password in it", kSqlite, kMemory,
-                     kUrlBegins);
+  return fmt::format("\"{}\", \"{}\" or \"{}HOST/DATABASE\", no password in it", kSqlite, kMemory, kUrlBegins);
 }
 
 StoreAddress locate_store(std::string_view setting, const std::filesystem::path& directory) {

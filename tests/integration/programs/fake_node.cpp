@@ -179,6 +179,7 @@ class FakeNode {
   bool on(const protocol::Leave&) { return true; }
   bool on(const protocol::Quarantined&) { return true; }
   bool on(const protocol::AnnounceStop&) { return true; }
+  bool on(const protocol::Lease&) { return true; }
 
   bool on(const protocol::RunSetup&) {
     if (module_ == "setup-crash-once" && is_first()) ::raise(SIGKILL);
