@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "cluster/supervisor/spawned_process.hpp"
+#include "io/clock.hpp"
 #include "io/random.hpp"
 
 namespace epic::cluster {
@@ -21,7 +22,7 @@ AsioHost::~AsioHost() {
 
 Host::TimePoint AsioHost::now() const { return std::chrono::steady_clock::now(); }
 std::chrono::system_clock::time_point AsioHost::wall_now() const { return std::chrono::system_clock::now(); }
-io::BootTime AsioHost::boot_now() const { return io::BootClock::now(); }
+protocol::BootTime AsioHost::boot_now() const { return io::boot_now(); }
 std::uint64_t AsioHost::random_id() { return io::random_id(); }
 pid_t AsioHost::pid() const { return ::getpid(); }
 

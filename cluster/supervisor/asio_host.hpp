@@ -23,7 +23,7 @@ class AsioHost final : public Host {
 
   [[nodiscard]] TimePoint now() const override;
   [[nodiscard]] std::chrono::system_clock::time_point wall_now() const override;
-  [[nodiscard]] io::BootTime boot_now() const override;
+  [[nodiscard]] protocol::BootTime boot_now() const override;
   [[nodiscard]] std::uint64_t random_id() override;
   [[nodiscard]] pid_t pid() const override;
   void post(Task task) override;

@@ -20,8 +20,8 @@
 
 #include "cluster/control/supervisor_error.hpp"
 #include "cluster/supervisor/node_process.hpp"
-#include "io/clock.hpp"
 #include "kernel/ids.hpp"
+#include "protocol/boot_time.hpp"
 
 namespace epic::cluster {
 
@@ -37,7 +37,7 @@ class Host {
   [[nodiscard]] virtual TimePoint now() const = 0;
   [[nodiscard]] virtual std::chrono::system_clock::time_point wall_now() const = 0;
   /// The machine's, also to the nodes on it.
-  [[nodiscard]] virtual io::BootTime boot_now() const = 0;
+  [[nodiscard]] virtual protocol::BootTime boot_now() const = 0;
   /// Never 0, and never the same twice.
   [[nodiscard]] virtual std::uint64_t random_id() = 0;
   /// The supervisor's pid.

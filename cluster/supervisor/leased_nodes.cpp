@@ -29,7 +29,7 @@ class LeasedNodes::Process final : public NodeProcess {
   [[nodiscard]] std::uint64_t count_lost_lines() const override { return process_->count_lost_lines(); }
 
   /// One that has not read for so long is in no state to run: it goes without.
-  void renew(io::BootTime valid_until) {
+  void renew(protocol::BootTime valid_until) {
     static_cast<void>(process_->try_send(protocol::Lease{valid_until.time_since_epoch()}));
   }
 
@@ -42,7 +42,7 @@ std::unique_ptr<NodeProcess> LeasedNodes::adopt(std::unique_ptr<NodeProcess> pro
   return std::make_unique<Process>(*this, std::move(process));
 }
 
-void LeasedNodes::on_renewed(io::BootTime valid_until) {
+void LeasedNodes::on_renewed(protocol::BootTime valid_until) {
   valid_until_ = valid_until;
   for (Process* const process : configured_) process->renew(valid_until);
 }

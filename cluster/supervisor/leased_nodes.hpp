@@ -1,9 +1,9 @@
 #pragma once
 // LeasedNodes: tells the nodes of this machine until when its lease is valid, at once after each renewal.
 //
-// Whoever spawns a node adopts its process here and goes on with what it gets: the node's Configure then says that it
-// lives under a lease, and the newest renewal follows it. When the lease is lost, the owner of the processes kills
-// them.
+// The part that spawns a node has its process adopted here, and goes on with what it gets: the node's Configure then
+// says that it lives under a lease, and the newest renewal follows it. When the lease is lost, the owner of the
+// processes kills them.
 //
 // Not here: the lease (coordination/lease_keeper.hpp), what a node does without one (runtime/io/engine.hpp).
 
@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "cluster/supervisor/node_process.hpp"
-#include "io/clock.hpp"
+#include "protocol/boot_time.hpp"
 
 namespace epic::cluster {
 
@@ -24,14 +24,14 @@ class LeasedNodes {
   LeasedNodes& operator=(const LeasedNodes&) = delete;
 
   [[nodiscard]] std::unique_ptr<NodeProcess> adopt(std::unique_ptr<NodeProcess> process);
-  void on_renewed(io::BootTime valid_until);
+  void on_renewed(protocol::BootTime valid_until);
   /// Nodes that are started from here on wait for the next lease.
   void on_lost() { valid_until_.reset(); }
 
  private:
   class Process;
 
-  std::optional<io::BootTime> valid_until_;
+  std::optional<protocol::BootTime> valid_until_;
   std::vector<Process*> configured_;  // in that order
 };
 

@@ -7,6 +7,8 @@
 #include <chrono>
 #include <cstdint>
 
+#include "protocol/boot_time.hpp"
+
 namespace epic::io {
 
 [[nodiscard]] inline std::int64_t monotonic_ns() {
@@ -19,22 +21,12 @@ namespace epic::io {
       .count();
 }
 
-/// Goes on while the machine sleeps, unlike the steady clock. Its times mean something on this machine only, to all its
-/// processes.
-struct BootClock {
-  using duration = std::chrono::nanoseconds;
-  using rep = duration::rep;
-  using period = duration::period;
-  using time_point = std::chrono::time_point<BootClock>;
-  static constexpr bool is_steady = true;
-
-  [[nodiscard]] static time_point now() {
-    timespec now{};
-    ::clock_gettime(CLOCK_BOOTTIME, &now);
-    return time_point(std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
-  }
-};
-using BootTime = BootClock::time_point;
+/// CLOCK_BOOTTIME.
+[[nodiscard]] inline BootTime boot_now() {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return BootTime(std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
+}
 
 /// Where a part that must not read the system's clocks gets the time from. Any thread.
 class Clock {
@@ -49,7 +41,7 @@ class SystemClock final : public Clock {
  public:
   [[nodiscard]] std::int64_t monotonic_ns() const override { return io::monotonic_ns(); }
   [[nodiscard]] std::int64_t wall_ns() const override { return io::wall_ns(); }
-  [[nodiscard]] BootTime boot_now() const override { return BootClock::now(); }
+  [[nodiscard]] BootTime boot_now() const override { return io::boot_now(); }
 };
 
 inline constexpr SystemClock kSystemClock;
