@@ -78,8 +78,9 @@ MapChange through_wire(const MapChange& change) {
 
 }  // namespace
 
-TEST_CASE("map change: whoever gets changes, some of which are lost, has the same maps as one who gets whole ones",
-          "[protocol]") {
+TEST_CASE(
+    "map change: a node that gets changes, some of which are lost, ends with the same map as one that gets whole ones",
+    "[protocol]") {
   const auto seed = test::make_seed();
   CAPTURE(seed);
   std::mt19937_64 random(seed);
