@@ -148,7 +148,8 @@ void Fabric::on_machine_arrived(const protocol::Hello& machine) {
     }
   }
   if (machine.machine != machines_->self())
-    say(LogLevel::info, fmt::format("{} has joined, with {} nodes.", machine.machine, machine.nodes));
+    say(LogLevel::info,
+        fmt::format("{} has joined, with {} node{}.", machine.machine, machine.nodes, machine.nodes == 1 ? "" : "s"));
   if (count >= machine.nodes) return;
   protocol::Hello missing = machine;
   missing.nodes -= static_cast<std::uint32_t>(count);
@@ -166,7 +167,8 @@ void Fabric::on_machine_gone(const std::string& machine) {
   const auto nodes = fleet_.list_on(machine);
   say(nodes.empty() ? LogLevel::info : LogLevel::error,
       nodes.empty() ? fmt::format("{} has left.", machine)
-                    : fmt::format("{} is gone: its lease has ended, and its {} nodes with it.", machine, nodes.size()));
+                    : fmt::format("{} is gone: its lease has ended, and with it the nodes that it had: {}.", machine,
+                                  nodes.size()));
   fleet_.forget_machine(machine);
   leaving_.erase(machine);
 }

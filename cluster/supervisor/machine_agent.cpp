@@ -235,6 +235,7 @@ void MachineAgent::check_ready() {
       ready.push_back(
           {fmt::format("node-{}", process.live.node), process.live.pid, parts_.paths.node_socket(process.live.node)});
   if (ready.size() < parts_.options.node_count || std::exchange(has_been_ready_, true)) return;
+  std::ranges::sort(ready, {}, &FabricReady::Node::name);
   if (parts_.on_ready) parts_.on_ready(std::move(ready));
 }
 

@@ -205,10 +205,29 @@ void MachineRunner::connect() {
 
 void MachineRunner::handle(const ControlRequest& request, ControlReply reply) {
   if (fabric_) return fabric_->handle(request, std::move(reply));
+  if (request.verb == control::Ping::kVerb.name) return answer_ping(reply);
   if (request.verb != control::Stop::kVerb.name) return agent_.ask(request, std::move(reply));
   reply.part(codec::describe_json(control::Stop::Answer{.node = "supervisor", .event = "stopping", .unsaved = {}}));
   stop_watchers_.push_back(std::move(reply));
   leave("requested by 'epic stop'");
+}
+
+/// It is about this supervisor, which may have nobody to ask.
+void MachineRunner::answer_ping(const ControlReply& reply) const {
+  const ModuleCopy* const copy = modules_.newest();
+  reply.finish(
+      codec::describe_json(control::Ping::Answer{.version = options_.version,
+                                                 .pid = host_.pid(),
+                                                 .project = options_.project_name,
+                                                 .directory = options_.project_directory.string(),
+                                                 .module = options_.module_path.string(),
+                                                 .module_copy = copy == nullptr ? std::string() : copy->path.string(),
+                                                 .generation = copy == nullptr ? 0 : copy->generation.value,
+                                                 .fabric = agent_.fabric_id(),
+                                                 .nodes = options_.node_count,
+                                                 .shards = options_.shard_count,
+                                                 .logs = logs_.directory().string(),
+                                                 .started_at = protocol::format_time(begun_time_)}));
 }
 
 /// The others go on, with the shards of this machine's nodes.

@@ -43,6 +43,7 @@ class MachineRunner {
   void follow(const std::optional<std::string>& leader);
   void connect();
   void handle(const ControlRequest& request, ControlReply reply);
+  void answer_ping(const ControlReply& reply) const;
   void leave(const std::string& why);
   void on_dismissed(const protocol::Dismiss& message);
   void on_nodes_ready(std::vector<FabricReady::Node> nodes);
@@ -72,6 +73,7 @@ class MachineRunner {
   boost::asio::io_context context_{1};
   AsioHost host_;
   Host::TimePoint begun_at_ = host_.now();
+  std::chrono::system_clock::time_point begun_time_ = host_.wall_now();
   std::unique_ptr<Coordination> coordination_;
   std::optional<Machines> machines_;  // while it leads
   MachineAgent agent_;

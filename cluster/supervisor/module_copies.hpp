@@ -26,6 +26,8 @@ class ModuleCopies final : public Modules {
                                                                      std::chrono::system_clock::time_point built_at);
   /// Of that generation; null: there is none here.
   [[nodiscard]] const ModuleCopy* find(Generation generation) const;
+  /// Null: there is none yet.
+  [[nodiscard]] const ModuleCopy* newest() const { return copies_.empty() ? nullptr : &copies_.back(); }
   /// The next copy is of that generation.
   void go_on_before(Generation next) { newest_ = Generation{next.value - 1}; }
 

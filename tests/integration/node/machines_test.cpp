@@ -107,6 +107,7 @@ TEST_CASE("machines: a second supervisor adds its nodes, and leaves in order", "
   wait_until_spread(first, 4);
   wait_until_spread(second, 4);  // any of them answers for all
   CHECK(count_machines(second.ask("ps")) == 2);
+  CHECK(second.ask("ping").at("pid") == second.pid());
   count_on(second, 1);
 
   const auto ends = second.stream("stop");
