@@ -55,20 +55,6 @@ epic_plant(grants_of_a_former_run runtime/storage/grants.cpp
   "if (holder.incarnation == owner->second && holder.since >= since) continue;"
   "if (holder.incarnation != Incarnation{}) continue;")
 
-# ---- leases
-epic_plant(lease_checked_early runtime/io/engine.cpp
-  "may_run_ = lease_.is_valid();"
-  "may_run_ = lease_.is_valid_at(clock_.boot_now() - std::chrono::nanoseconds(clock_.monotonic_ns() - kernel_.now_ns()));")
-epic_plant(lease_checked_early runtime/io/engine.cpp
-  "lease_.exists()"
-  "false" value)
-epic_plant(lease_from_the_answer cluster/coordination/lease_keeper.cpp
-  "sent + settings_.timeout - settings_.margin"
-  "owner_.boot_now() + settings_.timeout - settings_.margin" value)
-epic_plant(lease_margin_ignored cluster/coordination/lease_keeper.cpp
-  "settings_.timeout - settings_.margin"
-  "settings_.timeout" value)
-
 epic_plant(drain_forgotten runtime/node/node_core.cpp
   "engine_.kernel().on_release(ours, release.announced_ago);"
   "")

@@ -209,8 +209,12 @@ class FabricFixture {
     }));
   }
   void serve(FakeNode& node, const protocol::MapChange& change) {
-    held_[node.pid] = protocol::apply_map_change(held_[node.pid], change).value();
-    serve(node, held_[node.pid]);
+    kernel::ShardMap& held = held_[node.pid];
+    auto map = protocol::apply_map_change(held, change);
+    // It may be meant for the process before, which has ended meanwhile.
+    if (!map) return node.events.on_message(protocol::MapWanted{held.version});
+    held = std::move(*map);
+    serve(node, held);
   }
   void serve(FakeNode& node, const protocol::ShardMap& map) {
     protocol::Taken taken{.shards = {}, .map_version = map.version};

@@ -149,8 +149,10 @@ class FakeNode {
   }
 
   bool on(const protocol::MapChange& change) {
-    map_ = protocol::apply_map_change(map_, change).value();
-    return on(map_);
+    auto map = protocol::apply_map_change(map_, change);
+    if (map) return on(map_ = std::move(*map));
+    send(protocol::MapWanted{map_.version});
+    return true;
   }
 
   bool on(const protocol::ShardMap& map) {
