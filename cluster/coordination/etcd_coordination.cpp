@@ -21,6 +21,9 @@
 #include "codec/described_json.hpp"
 #include "reflect/try.hpp"
 
+// What coroutines here refer to lives in the frame or in the queue of who awaits them.
+// NOLINTBEGIN(cppcoreguidelines-avoid-reference-coroutine-parameters)
+
 namespace epic::cluster {
 
 namespace asio = boost::asio;
@@ -326,3 +329,5 @@ void EtcdCoordination::watch(std::string_view prefix, Watcher watcher) {
 }
 
 }  // namespace epic::cluster
+
+// NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)

