@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-class IdleProcess final : public Process {
+class IdleServiceUser final : public Process {
  public:
   using Process::Process;
 
@@ -22,8 +22,8 @@ class IdleProcess final : public Process {
 struct CoordinationServiceFixture {
   World world{/*seed=*/1, /*timer_lateness=*/0ns};
   CoordinationService service{world};
-  IdleProcess one{world};
-  IdleProcess other{world};
+  IdleServiceUser one{world};
+  IdleServiceUser other{world};
   std::unique_ptr<Coordination> first = service.connect(one);
   std::unique_ptr<Coordination> second = service.connect(other);
 
@@ -110,7 +110,7 @@ TEST_CASE("simulated coordination: nothing is called back for a process that is 
   f.first->open_lease(2s, [&](const auto&) { ++answers; });
   f.first.reset();
   {
-    IdleProcess third{f.world};
+    IdleServiceUser third{f.world};
     const auto session = f.service.connect(third);
     session->open_lease(2s, [&](const auto&) { ++answers; });
   }
