@@ -93,7 +93,7 @@ void count_on(Supervised& machine, std::int64_t before) {
 
 }  // namespace
 
-TEST_CASE("machines: a second supervisor adds its nodes, and leaves in order", "[node]") {
+TEST_CASE("machines: a second supervisor adds its nodes, and leaves in order", "[node][large]") {
   PostgresServer server;
   const std::string url = server.make_database();
   const ProjectDirectory project;
@@ -119,7 +119,7 @@ TEST_CASE("machines: a second supervisor adds its nodes, and leaves in order", "
   CHECK(first.wait_for_end() == epic::cluster::kExitOk);
 }
 
-TEST_CASE("machines: when the first one stops in order, all do", "[node]") {
+TEST_CASE("machines: when the first one stops in order, all do", "[node][large]") {
   PostgresServer server;
   const std::string url = server.make_database();
   const ProjectDirectory project;
@@ -135,7 +135,7 @@ TEST_CASE("machines: when the first one stops in order, all do", "[node]") {
   CHECK(server.run_sql(url, "SELECT count(*) FROM epic.shards WHERE node <> 0") == "0");  // given back
 }
 
-TEST_CASE("machines: the shards of a machine whose supervisor was killed go to the others", "[node]") {
+TEST_CASE("machines: the shards of a machine whose supervisor was killed go to the others", "[node][large]") {
   PostgresServer server;
   const std::string url = server.make_database();
   const ProjectDirectory project;
@@ -151,7 +151,7 @@ TEST_CASE("machines: the shards of a machine whose supervisor was killed go to t
   count_on(first, 1);
 }
 
-TEST_CASE("machines: when the leader is killed another leads, and nothing acknowledged is lost", "[node]") {
+TEST_CASE("machines: when the leader is killed another leads, and nothing acknowledged is lost", "[node][large]") {
   PostgresServer server;
   const std::string url = server.make_database();
   const ProjectDirectory project;
@@ -182,7 +182,7 @@ TEST_CASE("machines: when the leader is killed another leads, and nothing acknow
   count_on(again, 2);
 }
 
-TEST_CASE("machines: while nobody leads calls go on, and none is lost or takes effect twice", "[node]") {
+TEST_CASE("machines: while nobody leads calls go on, and none is lost or takes effect twice", "[node][large]") {
   PostgresServer server;
   const std::string url = server.make_database();
   const ProjectDirectory project;
@@ -233,7 +233,8 @@ TEST_CASE("machines: while nobody leads calls go on, and none is lost or takes e
   }
 }
 
-TEST_CASE("machines: a leader that was stopped for too long leads no more, and its nodes answer nothing", "[node]") {
+TEST_CASE("machines: a leader that was stopped for too long leads no more, and its nodes answer nothing",
+          "[node][large]") {
   PostgresServer server;
   const std::string url = server.make_database();
   const ProjectDirectory project;
