@@ -45,7 +45,7 @@ Outcome run_snapshot_verify(Context& context, const Arguments& arguments) {
     return fail(usage_failure(arguments.command(), "--accept is about the whole store, not one type"));
   const auto paths = EPIC_TRY(context.paths(arguments));
   auto store = EPIC_TRY(StoredFabric::open_with(paths, type));
-  std::optional<cluster::ProjectLock> lock;
+  std::optional<HeldProject> lock;
   if (must_accept) {
     auto taken = EPIC_TRY(lock_project(paths));
     lock.emplace(std::move(taken));

@@ -95,7 +95,7 @@ class StoreImport final : public ImportTarget {
     target->set_types(catalog_from(hello));
     return target;
   }
-  StoreImport(cluster::ProjectLock lock, Conversation talk) : lock_(std::move(lock)), talk_(std::move(talk)) {}
+  StoreImport(HeldProject lock, Conversation talk) : lock_(std::move(lock)), talk_(std::move(talk)) {}
 
   [[nodiscard]] std::uint32_t part_of(const EntityName&) const override { return 0; }
   [[nodiscard]] std::size_t group_lines_max() const override { return kStoreGroupLines; }
@@ -119,7 +119,7 @@ class StoreImport final : public ImportTarget {
     return fail(std::move(failure));
   }
 
-  cluster::ProjectLock lock_;  // destroyed after the process
+  HeldProject lock_;  // destroyed after the process
   Conversation talk_;
 };
 
@@ -142,14 +142,20 @@ Result<std::unique_ptr<ImportTarget>> ImportTarget::open_for_removal(const Proje
   return open_store_removal(project.paths);
 }
 
-Result<cluster::ProjectLock> lock_project(const ProjectPaths& paths) {
+Result<HeldProject> lock_project(const ProjectPaths& paths) {
   if (const auto made = files::make_directory(paths.state()); !made) return fail(failure_of(made.error()));
   auto lock = cluster::ProjectLock::try_take(cluster::RunPaths(paths.root).lock);
-  if (lock) return std::move(*lock);
-  Failure failure{.what = lock.error().message};
-  while (failure.what.ends_with('.')) failure.what.pop_back();
-  if (!lock.error().hint.empty()) failure.help.push_back(lock.error().hint);
-  return fail(std::move(failure));
+  if (!lock) {
+    Failure failure{.what = lock.error().message};
+    while (failure.what.ends_with('.')) failure.what.pop_back();
+    if (!lock.error().hint.empty()) failure.help.push_back(lock.error().hint);
+    return fail(std::move(failure));
+  }
+  auto hold = storage::StoreHold::try_take(paths.store);
+  if (hold) return HeldProject{*std::move(lock), *std::move(hold)};
+  if (hold.error().code != storage::StoreErrorCode::busy) return fail({.what = hold.error().message});
+  return fail({.what = hold.error().message,
+               .help = {"stop the fabric first, with 'epic stop' in the directory where it was started"}});
 }
 
 std::string removal_line(const std::string& entity, std::optional<std::uint64_t> version) {

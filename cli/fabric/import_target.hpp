@@ -17,6 +17,7 @@
 #include "cli/project/context.hpp"
 #include "cluster/supervisor/project_lock.hpp"
 #include "protocol/control_entities.hpp"
+#include "storage/store_hold.hpp"
 
 namespace epic::cli {
 
@@ -61,7 +62,12 @@ class ImportTarget {
 /// A line that makes an entity start afresh; with a version, only if it has that version.
 std::string removal_line(const std::string& entity, std::optional<std::uint64_t> version);
 
-/// Prevents a fabric from starting meanwhile.
-Result<cluster::ProjectLock> lock_project(const ProjectPaths& paths);
+/// For a command that needs the project's store for itself.
+struct HeldProject {
+  cluster::ProjectLock lock;
+  storage::StoreHold store;
+};
+/// Prevents a fabric from starting meanwhile, in this directory or in another on the same store. Fails if one runs.
+Result<HeldProject> lock_project(const ProjectPaths& paths);
 
 }  // namespace epic::cli

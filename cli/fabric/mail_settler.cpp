@@ -42,7 +42,7 @@ class StoreSettler final : public MailSettler {
     if (!store) return fail(failure_of(store.error()));
     return std::make_unique<StoreSettler>(std::move(lock), std::move(*store));
   }
-  StoreSettler(cluster::ProjectLock lock, std::unique_ptr<storage::Store> store)
+  StoreSettler(HeldProject lock, std::unique_ptr<storage::Store> store)
       : lock_(std::move(lock)), store_(std::move(store)) {}
 
   Result<std::uint64_t> settle(MailAction action, std::span<const kernel::MailId> ids) override {
@@ -87,7 +87,7 @@ class StoreSettler final : public MailSettler {
     return batch;
   }
 
-  cluster::ProjectLock lock_;  // destroyed after the store
+  HeldProject lock_;  // destroyed after the store
   std::unique_ptr<storage::Store> store_;
   std::map<kernel::ShardId, kernel::Epoch> epochs_;
   kernel::CommitNumber last_commit_;

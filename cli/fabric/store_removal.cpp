@@ -17,7 +17,7 @@ constexpr std::size_t kGroupLines = 2048;
 
 class StoreRemoval final : public ImportTarget {
  public:
-  StoreRemoval(cluster::ProjectLock lock, std::unique_ptr<storage::Store> store, Catalog names)
+  StoreRemoval(HeldProject lock, std::unique_ptr<storage::Store> store, Catalog names)
       : lock_(std::move(lock)), store_(std::move(store)), names_(std::move(names)) {}
 
   [[nodiscard]] std::uint32_t part_of(const EntityName&) const override { return 0; }
@@ -71,7 +71,7 @@ class StoreRemoval final : public ImportTarget {
     return {};
   }
 
-  cluster::ProjectLock lock_;  // destroyed after the store
+  HeldProject lock_;  // destroyed after the store
   std::unique_ptr<storage::Store> store_;
   Catalog names_;
   std::map<kernel::ShardId, kernel::Epoch> epochs_;

@@ -27,10 +27,10 @@ bool is_ignored(int signal) {
 GrantWriter::OpenStore opener_of(const SupervisorOptions& options) {
   if (!options.store.keeps_state()) return {};
   // The first node makes it, since that knows the module's groups of classes.
-  return [config = storage::StoreConfig{
-              .address = options.store, .shard_count = options.shard_count, .mode = storage::OpenMode::existing}] {
-    return storage::open_store(config);
-  };
+  return [config = storage::StoreConfig{.address = options.store,
+                                        .shard_count = options.shard_count,
+                                        .mode = storage::OpenMode::existing,
+                                        .is_of_fabric = true}] { return storage::open_store(config); };
 }
 
 FabricRunner::FabricRunner(const SupervisorOptions& options, const RunPaths& paths, const files::Directory& directory,

@@ -44,7 +44,8 @@ storage::StoreConfig store_config(const protocol::Configure& configure, kernel::
                       .directory = std::filesystem::path(configure.project_directory) / ".epic"},
           .shard_count = configure.shard_count,
           .groups = std::move(groups),
-          .mode = storage::OpenMode::create};
+          .mode = storage::OpenMode::create,
+          .is_of_fabric = true};
 }
 
 /// Where the nodes' sockets are.

@@ -99,7 +99,8 @@ std::expected<std::unique_ptr<Store>, StoreError> open_store(const StoreConfig& 
     return PostgresStore::open(config.address.text(), {.mode = config.mode,
                                                        .shard_count = config.shard_count,
                                                        .groups = config.groups,
-                                                       .notes = config.address.directory});
+                                                       .notes = config.address.directory,
+                                                       .is_of_fabric = config.is_of_fabric});
   }
   if (config.address.kind == kMemory) {
     if (config.mode != OpenMode::create) {

@@ -20,6 +20,7 @@ struct StoreConfig {
   std::optional<std::uint32_t> shard_count = {};  // needed to create a store; optional for a reader
   kernel::PlacementGroups groups = {};            // recorded in a store that is made; of no matter for another
   OpenMode mode = OpenMode::existing;
+  bool is_of_fabric = false;  // this process belongs to a fabric: nobody may hold the store then (store_hold.hpp)
 };
 
 /// `incompatible` for an unknown kind. A store that keeps nothing is new each time and belongs to this process: opening

@@ -345,6 +345,11 @@ inline constexpr PgStatement kCutOffWriters{"", "UPDATE epic.writers SET link = 
 /// Held while tables are made or migrated. Any number that only epic uses: it is of this database.
 inline constexpr PgStatement kOneAtATime{"", "SELECT pg_advisory_xact_lock(7309453)"};
 
+// ---- who uses the store: fabrics together, or one command. A session has this until it ends.
+
+inline constexpr PgStatement kShareStore{"", "SELECT pg_try_advisory_lock_shared(7309455)"};
+inline constexpr PgStatement kHoldStore{"", "SELECT pg_try_advisory_lock(7309455)"};
+
 // ---- moments and trials
 
 inline constexpr PgStatement kBegin{"", "BEGIN"};

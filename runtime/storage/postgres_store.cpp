@@ -87,6 +87,14 @@ std::string PostgresStore::where() const { return fmt::format("the store '{}'", 
 
 std::expected<void, StoreError> PostgresStore::open_connection() {
   auto connection = EPIC_TRY(PgConnection::open(url_, is_writing() ? PgAccess::write : PgAccess::read));
+  if (options_.is_of_fabric) {
+    const auto shared = connection.run(pg::kShareStore);
+    if (!shared) return std::unexpected(connection.error("use what is", shared.error()));
+    if (!shared->boolean(0, 0))
+      return std::unexpected(StoreError{
+          StoreErrorCode::busy,
+          fmt::format("a command that needs the store '{}' for itself is at work. Wait until it has ended.", url_)});
+  }
   const bool is_first = shard_count() == 0;
   const auto opened =
       EPIC_TRY(open_format(connection, url_,

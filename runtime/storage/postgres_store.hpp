@@ -41,6 +41,7 @@ struct PostgresOptions {
   std::optional<std::uint32_t> shard_count = {};  // a store made with another is refused; required by `create`
   kernel::PlacementGroups groups = {};            // recorded in a store that is made
   std::filesystem::path notes = {};               // a directory, for PgConfirmed; empty: none
+  bool is_of_fabric = false;                      // nobody may hold the store then (StoreHold)
   WallClock wall_clock = &std::chrono::system_clock::now;
 };
 

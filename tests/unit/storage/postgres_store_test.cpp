@@ -11,6 +11,7 @@
 #include "storage/open_store.hpp"
 #include "storage/postgres_connection.hpp"
 #include "storage/postgres_mail_places.hpp"
+#include "storage/store_hold.hpp"
 #include "support/mail_fixtures.hpp"
 #include "support/postgres_place.hpp"
 #include "support/small_file_system.hpp"
@@ -64,6 +65,45 @@ TEST_CASE("postgres: is made once, by the first of several, and found by all", "
   const StoreError newer = error_of(PostgresStore::open(url, {.mode = OpenMode::read_only}));
   CHECK(newer.code == StoreErrorCode::incompatible);
   CHECK_THAT(newer.message, Catch::Contains("format 77") && Catch::Contains("epic 9.8.7 or newer"));
+}
+
+TEST_CASE("postgres: a store is for fabrics or for one command, also after a connection was lost",
+          "[postgres][storage]") {
+  PgPlace place;
+  const auto wait_until_unused = [&] {
+    place.wait_until(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = "
+        "'epic'",
+        "0");
+  };
+  const StoreAddress address = locate_store(place.url, {});
+  PostgresOptions options = creating_postgres();
+  options.is_of_fabric = true;
+  auto first = must(PostgresStore::open(place.url, options));
+  auto second = must(PostgresStore::open(place.url, options));  // of another node
+  const StoreError used = error_of(StoreHold::try_take(address));
+  CHECK(used.code == StoreErrorCode::busy);
+  CHECK_THAT(used.message, Catch::Contains("a fabric runs on the store"));
+  second.reset();
+  place.break_connections();
+  const Grants none{.term = epic::kernel::Term{1}, .map_version = epic::kernel::MapVersion{1}, .list = {}};
+  CHECK_FALSE(first->grant(none));
+  must(first->grant(none));  // it is connected again
+  CHECK(error_of(StoreHold::try_take(address)).code == StoreErrorCode::busy);
+  first.reset();
+  wait_until_unused();
+
+  {
+    const StoreHold hold = must(StoreHold::try_take(address));
+    CHECK(error_of(StoreHold::try_take(address)).code == StoreErrorCode::busy);
+    const StoreError refused = error_of(PostgresStore::open(place.url, options));
+    CHECK(refused.code == StoreErrorCode::busy);
+    CHECK_THAT(refused.message, Catch::Contains("a command that needs the store"));
+    must(PostgresStore::open(place.url, {.mode = OpenMode::existing}));  // the command's own
+  }
+  wait_until_unused();
+  must(PostgresStore::open(place.url, options));
+  must(StoreHold::try_take(StoreAddress{.kind = "memory"}));
 }
 
 TEST_CASE("postgres: a database that is missing, and a server that is, are told apart", "[postgres][storage]") {
