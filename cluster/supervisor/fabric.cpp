@@ -290,7 +290,9 @@ void Fabric::on_node_exit(NodeId node, const std::optional<Crash>& crash) {
   if (is_death) restart_.tell_death(*slot);
   if (is_death) shards_.on_death(node, host_.now());
   if (crash && slot->last_exit->counts_against(*crash)) quarantine_.on_crash(*slot, *crash);
-  if (is_stopping_ && is_death && slot->lease) unsaved_.push_back(slot->name);
+  const auto& killed_for = slot->last_exit->killed_for;
+  const bool was_starting = killed_for && killed_for->reason == KillCause::Reason::not_wanted;  // it had no shard
+  if (is_stopping_ && is_death && slot->lease && !was_starting) unsaved_.push_back(slot->name);
 }
 
 void Fabric::on_node_ended(NodeId node) {

@@ -226,7 +226,9 @@ TEST_CASE("restart: a stop ends it and leaves nothing behind", "[cluster][thread
       if (!std::exchange(has_stopped, true)) fabric.signal(SIGTERM);
     });
     REQUIRE(outcome.error);
-    CHECK(fabric.wait_for_end() == kExitOk);
+    const int code = fabric.wait_for_end();
+    INFO((code == kExitOk ? std::string() : fabric.wait_for_error()));
+    CHECK(code == kExitOk);
     CHECK(project.list_left_behind().empty());
   }
 }

@@ -202,6 +202,20 @@ TEST_CASE("fabric: a node that has not stopped within the grace is killed, and t
   CHECK_THAT(f.end->error->message, Catch::StartsWith("node-1"));
 }
 
+TEST_CASE("fabric: a node that a stop kills before it is a member is not said to lack anything", "[cluster]") {
+  FabricFixture f;
+  f.start_and_wait();
+  f.paused.insert(f.host.spawned.back()->pid + 1);  // the next one says nothing by itself
+  f.request("scale", R"({"nodes":3})");
+  FakeNode& node = f.node(3);
+  node.events.on_message(protocol::Ready{.pid = node.pid, .version = f.options.version, .abi_tag = {}});
+  f.host.post([&] { f.fabric->stop("the test ends"); });  // it has its lease by then, and no key yet
+  f.wait_until([&] { return f.end.has_value(); });
+  CHECK_FALSE(node.is_alive);
+  CHECK(f.log.find("node-3 was killed") != std::string::npos);
+  CHECK(f.end->exit_code == kExitOk);
+}
+
 TEST_CASE("fabric: it ends when its directory is gone", "[cluster]") {
   FabricFixture f;
   f.start_and_wait();
