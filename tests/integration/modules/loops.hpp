@@ -40,10 +40,10 @@ class Looper : public epic::Entity {
     }
     co_return;
   }
-  /// Another's call that does not end, for a while. Returns whether that has noticed.
+  /// Another's call that does not end, until it has counted. Returns whether that has noticed.
   epic::Task<bool> run_for_a_while(epic::Ref<Looper> other) {
     auto running = epic::spawn(other->run());
-    co_await epic::sleep(std::chrono::milliseconds(100));
+    while (co_await other->get() == 0) co_await epic::sleep(std::chrono::milliseconds(20));
     running.cancel();
     try {
       co_await running;
