@@ -11,7 +11,6 @@
 #include "cli/output/humanize.hpp"
 #include "cli/output/log_printer.hpp"
 #include "cli/output/relay.hpp"
-#include "cli/output/suggest.hpp"
 #include "cli/project/build.hpp"
 #include "cli/project/context.hpp"
 #include "cluster/coordination/open_coordination.hpp"
@@ -188,12 +187,6 @@ Result<void> refuse_second_run(const Project& project) {
                .help = {"look at it with 'epic ps'", "or stop it first with 'epic stop'"}});
 }
 
-std::string coordination_choices() {
-  std::vector<std::string> choices;
-  for (const std::string_view kind : cluster::coordination_kinds()) choices.push_back(fmt::format("\"{}\"", kind));
-  return alternatives(choices);
-}
-
 // The project in DIR, with the directory of the command for what runs.
 Result<Project> find_project_to_join(Context& context, const Arguments& arguments, const std::string& directory) {
   auto project = EPIC_TRY(load_project(directory));
@@ -210,7 +203,7 @@ Result<Project> find_project_to_join(Context& context, const Arguments& argument
     return fail({.code = ExitCode::usage,
                  .what = fmt::format("no other machine can join the fabric of {}", project.manifest.name),
                  .why = fmt::format("coordination is \"{}\" in its epic.toml", kAlone),
-                 .help = {fmt::format("set it to {}, and restart the fabric", coordination_choices())}});
+                 .help = {fmt::format("set it to {}, and restart the fabric", cluster::coordination_settings_text())}});
   project.paths.run_root = here;
   EPIC_TRY(remember_joined(here, project.paths.root));
   return project;
@@ -219,7 +212,8 @@ Result<Project> find_project_to_join(Context& context, const Arguments& argument
 // For what the settings leave to each other.
 Result<void> check_coordination(const Project& project) {
   const Manifest& manifest = project.manifest;
-  if (manifest.coordination == kAlone || !project.paths.store.has_file()) return {};
+  const storage::StoreAddress& store = project.paths.store;
+  if (manifest.coordination == kAlone || (store.keeps_state() && !store.has_file())) return {};
   return fail(
       {.code = ExitCode::usage,
        .what = fmt::format("coordination = \"{}\" needs a store that several machines can use", manifest.coordination),

@@ -59,7 +59,7 @@ constexpr std::chrono::milliseconds kSilenceMin = 1s;
 constexpr std::chrono::milliseconds kLeaseMin = 2s;
 
 /// A key of epic.toml. `set` is false for a value that is not what `accepts` says; `show` writes one as epic.toml has
-/// it.
+/// it; `explain`, which may be empty, says what is wrong with a text that was refused.
 struct Setting {
   std::string_view section;
   std::string_view name;
@@ -67,6 +67,7 @@ struct Setting {
   std::string accepts;
   std::function<bool(const toml::node&, Manifest&)> set;
   std::function<std::string(const Manifest&)> show;
+  std::function<std::string(const std::string&)> explain = {};
 };
 
 std::string in_quotes(std::string_view text) { return fmt::format("\"{}\"", text); }
@@ -135,10 +136,18 @@ Setting size(std::string_view section, std::string_view name, std::uint64_t Mani
   return {section, name, summary, "a size such as \"64MiB\" or \"2GiB\"", set, show};
 }
 
-std::vector<std::string> coordinations() {
-  std::vector<std::string> all{kAlone};
-  for (const std::string_view kind : cluster::coordination_kinds()) all.emplace_back(kind);
-  return all;
+Setting coordination() {
+  const auto explain = [](const std::string& value) {
+    const auto checked = value == kAlone ? std::expected<void, std::string>() : cluster::check_coordination(value);
+    return checked ? std::string() : checked.error();
+  };
+  Setting setting = text(
+      "fabric", "coordination", &Manifest::coordination,
+      [explain](const std::string& value) { return explain(value).empty(); },
+      fmt::format("{}, {}", in_quotes(kAlone), cluster::coordination_settings_text()),
+      "How the supervisors of several machines agree; with \"local\" no other can join (epic run --join)");
+  setting.explain = explain;
+  return setting;
 }
 
 bool is_project_name(const std::string& name) { return why_no_project_name(name).empty(); }
@@ -166,8 +175,7 @@ const std::vector<Setting>& table() {
             "How many shards; once something has been saved, use 'epic reshard'"),
       text("fabric", "store", &M::store, storage::is_store_setting, storage::store_settings_text(),
            "Where state is saved; \"memory\" keeps nothing"),
-      one_of("fabric", "coordination", &M::coordination, coordinations(),
-             "How the supervisors of several machines agree; with \"local\" no other can join (epic run --join)"),
+      coordination(),
       duration("fabric", "lease", &M::lease,
                "A machine whose supervisor is silent for this long is gone; only with coordination", kLeaseMin),
       duration("fabric", "idle_age", &M::idle_age, "Entities idle for this long are saved and leave memory"),
@@ -227,8 +235,12 @@ Result<void> read_section(const Where& where, std::string_view section, const to
     if (setting == table().end())
       return fail(at(where, name.source(), fmt::format("[{1}] has no key \"{0}\"", name.str(), section),
                      suggestion(name.str(), known_keys(section), "keys")));
-    if (!setting->set(node, manifest))
-      return fail(at(where, node.source(), fmt::format("[{}] {} must be {}", section, name.str(), setting->accepts)));
+    if (setting->set(node, manifest)) continue;
+    Failure failure =
+        at(where, node.source(), fmt::format("[{}] {} must be {}", section, name.str(), setting->accepts));
+    if (const auto text = node.value_exact<std::string>(); text && setting->explain)
+      failure.why = setting->explain(*text);
+    return fail(std::move(failure));
   }
   return {};
 }

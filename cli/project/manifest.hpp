@@ -30,7 +30,7 @@ struct Manifest {
   std::int64_t nodes = 4;
   std::int64_t shards = 64;                                       // must be those of the store
   std::string store = default_store();                            // what storage::is_store_setting() takes
-  std::string coordination = kAlone;                              // or one of cluster::coordination_kinds()
+  std::string coordination = kAlone;                              // or what cluster::check_coordination() takes
   std::chrono::milliseconds lease = std::chrono::seconds(5);      // of a machine, if there may be several
   std::chrono::milliseconds idle_age = std::chrono::minutes(15);  // idle entities are saved and deactivated after this
   std::uint64_t memory_budget_bytes =

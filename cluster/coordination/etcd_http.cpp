@@ -53,7 +53,7 @@ http::request<http::string_body> make_request(const EtcdEndpoint& server, std::s
 std::expected<EtcdEndpoint, std::string> parse_etcd_endpoint(std::string_view text) {
   const std::string whole(text);
   if (text.starts_with("https://"))
-    return std::unexpected(fmt::format("etcd is not reached over TLS: '{}' must begin with http://", whole));
+    return std::unexpected(fmt::format("epic reaches etcd without TLS only: leave https:// out of '{}'", whole));
   if (text.starts_with("http://")) text.remove_prefix(7);
   if (text.ends_with('/')) text.remove_suffix(1);
   EtcdEndpoint endpoint;
@@ -66,8 +66,7 @@ std::expected<EtcdEndpoint, std::string> parse_etcd_endpoint(std::string_view te
   const bool is_port = colon == std::string_view::npos || (read.ec == std::errc() && endpoint.port != 0);
   if (endpoint.host.empty() || !is_port || read.ptr != port.data() + port.size() ||
       endpoint.host.find_first_of("/@ ") != std::string::npos)
-    return std::unexpected(
-        fmt::format("'{}' is not the address of an etcd server, such as http://10.0.0.1:2379", whole));
+    return std::unexpected(fmt::format("'{}' is not the address of an etcd server, such as 10.0.0.1:2379", whole));
   return endpoint;
 }
 

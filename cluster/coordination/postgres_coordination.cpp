@@ -98,10 +98,12 @@ void PostgresCoordination::begin(PgCall call, Done<Result> done, Read read) {
 }
 
 CoordinationError PostgresCoordination::error_of(const PgFailure& failure) const {
-  if (!failure.is_lost()) return {PgConnection::error(url_, "coordinate", failure).message};
+  if (!failure.is_lost())
+    return {PgConnection::error(url_, storage::PgAccess::coordinate, "carry out an operation", failure).message};
   if (!session_) return {failure.message};  // it was never sent
-  return {fmt::format("the connection to '{}' was lost: {}. Nobody knows whether the operation took effect.", url_,
-                      failure.message)};
+  return {fmt::format(
+      "the connection to the coordination database '{}' was lost: {}. Nobody knows whether the operation took effect.",
+      url_, failure.message)};
 }
 
 void PostgresCoordination::begin(Calls calls, PgSession::Answer answer) {
@@ -162,7 +164,7 @@ void PostgresCoordination::on_lost(const std::string& why) {
   session_.reset();
   poll_timer_.cancel();
   end_timer_.cancel();
-  retry_later(fmt::format("the connection to '{}' was lost: {}", url_, why));
+  retry_later(fmt::format("the connection to the coordination database '{}' was lost: {}", url_, why));
 }
 
 void PostgresCoordination::retry_later(std::string why) {

@@ -138,6 +138,13 @@ void Fabric::on_machine_arrived(const protocol::Hello& machine) {
                                                                    machine.version, options_.version),
                                                 .hint = "Install the same version of epic on all machines.",
                                                 .is_error = true});
+  if (machine.store != options_.store.text())
+    return machines_->dismiss(
+        machine.machine,
+        {.why = fmt::format("Its state is in {}, and the fabric has {}.", machine.store, options_.store.text()),
+         .hint = "Give each fabric keys of its own, such as coordination = "
+                 "\"etcd://10.0.0.1:2379/arena-2\", or the same store in epic.toml.",
+         .is_error = true});
   std::size_t count = 0;
   for (const protocol::LiveNode& live : machine.live) {
     if (takeover_.nodes.contains(live.incarnation)) {

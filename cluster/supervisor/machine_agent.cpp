@@ -54,6 +54,7 @@ void MachineAgent::connect(const std::string& leader, Send send) {
   send_(protocol::Hello{.machine = parts_.machine,
                         .leader = leader_,
                         .version = parts_.options.version,
+                        .store = parts_.options.store.text(),
                         .run_directory = parts_.paths.run.string(),
                         .pid = static_cast<std::uint32_t>(parts_.host.pid()),
                         .nodes = parts_.options.node_count,

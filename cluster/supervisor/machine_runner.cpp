@@ -10,7 +10,6 @@
 #include <array>
 #include <utility>
 
-#include "cluster/coordination/open_coordination.hpp"
 #include "codec/described_json.hpp"
 
 namespace epic::cluster {
@@ -53,7 +52,8 @@ MachineRunner::MachineRunner(const SupervisorOptions& options, const RunPaths& p
       modules_(modules),
       open_store_(std::move(open_store)),
       host_(context_, directory),
-      coordination_(open_coordination(options.coordination, options.store.text(), context_)),
+      place_({.setting = options.coordination, .store = options.store.text(), .project = options.project_name}),
+      coordination_(open_coordination(place_, options.lease, context_)),
       agent_({.host = host_,
               .options = options,
               .paths = paths,
@@ -93,7 +93,8 @@ MachineRunner::MachineRunner(const SupervisorOptions& options, const RunPaths& p
            .on_lead = [this] { lead(); },
            .on_renewed =
                [this](io::BootTime valid_until) {
-                 trouble_.clear();
+                 if (!std::exchange(trouble_, {}).empty())
+                   say(LogLevel::info, "Coordination answers again, and the machine's lease is renewed.");
                  start_timer_.cancel();
                  agent_.on_renewed(valid_until);
                },
@@ -107,7 +108,9 @@ MachineRunner::MachineRunner(const SupervisorOptions& options, const RunPaths& p
            .on_delayed =
                [this](const std::string& why) {
                  if (std::exchange(trouble_, why).empty())
-                   say(LogLevel::error, "The machine's lease cannot be renewed just now: " + why);
+                   say(LogLevel::error,
+                       fmt::format("Coordination by {} fails, so this machine's lease is not renewed just now: {}",
+                                   describe_coordination(place_), why));
                }}) {}
 
 MachineRunner::~MachineRunner() = default;
@@ -131,7 +134,9 @@ int MachineRunner::run() {
   say(LogLevel::info, fmt::format("This machine is {}.", machine_));
   membership_.start();
   start_timer_.expires_after(options_.start_timeout, [this] {
-    fail({fmt::format("The machine got no lease within {}. {}", options_.start_timeout, trouble_),
+    fail({fmt::format("Coordination by {} has given this machine no lease within {}{}", describe_coordination(place_),
+                      std::chrono::ceil<std::chrono::seconds>(options_.start_timeout),
+                      trouble_.empty() ? "." : fmt::format(": {}", trouble_)),
           "Check [fabric] coordination in epic.toml, and whether the service runs.", logs_.directory()});
   });
   tick();

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "cluster/control/control_server.hpp"
+#include "cluster/coordination/open_coordination.hpp"
 #include "cluster/supervisor/asio_host.hpp"
 #include "cluster/supervisor/fabric.hpp"
 #include "cluster/supervisor/machine_agent.hpp"
@@ -74,6 +75,7 @@ class MachineRunner {
   AsioHost host_;
   Host::TimePoint begun_at_ = host_.now();
   std::chrono::system_clock::time_point begun_time_ = host_.wall_now();
+  CoordinationPlace place_;
   std::unique_ptr<Coordination> coordination_;
   std::optional<Machines> machines_;  // while it leads
   MachineAgent agent_;

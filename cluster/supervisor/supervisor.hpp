@@ -68,7 +68,7 @@ struct SupervisorOptions {
   std::uint16_t node_count = 4;
   /// Where `.epic` is; absolute. Empty: in the project's directory. A machine that joins has one of its own.
   std::filesystem::path run_directory = {};
-  std::string coordination = {};  // of several machines: "postgresql"; empty: this one is alone
+  std::string coordination = {};  // of several machines, as check_coordination() takes it; empty: this one is alone
   bool joins = false;             // a fabric that runs, with more nodes
   std::chrono::milliseconds lease{std::chrono::seconds(5)};  // after which a machine that is silent is gone
   std::uint32_t shard_count = 64;

@@ -74,6 +74,7 @@ struct Hello {
   std::string machine;        // as in coordination
   std::string leader;         // whom it means
   std::string version;        // of epic
+  std::string store;          // where it finds the fabric's state
   std::string run_directory;  // where its nodes' sockets are; absolute
   std::uint32_t pid = 0;
   std::uint32_t nodes = 0;     // how many it is to have
@@ -84,7 +85,7 @@ struct Hello {
   bool operator==(const Hello&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(Hello, (),
-                      (machine, leader, version, run_directory, pid, nodes, received, fabric_id, setup, live))
+                      (machine, leader, version, store, run_directory, pid, nodes, received, fabric_id, setup, live))
 
 struct SpawnedNode {
   ProcessId process;

@@ -112,6 +112,11 @@ std::string pg_hosts_text(std::string_view text) {
   return all;
 }
 
+/// What the database is for, and where.
+std::string pg_place(PgAccess access, const std::string& url) {
+  return fmt::format("the {} '{}'", access == PgAccess::coordinate ? "coordination database" : "store", url);
+}
+
 struct PgUrl {
   std::string for_libpq;
   bool has_several_hosts = false;
@@ -210,14 +215,14 @@ std::expected<void, std::string> PgConnection::check_url(const std::string& url)
 
 std::expected<PgConnection, StoreError> PgConnection::open(const std::string& url, PgAccess access) {
   if (const auto loaded = load_libpq(); !loaded)
-    return std::unexpected(
-        StoreError{StoreErrorCode::incompatible, fmt::format("cannot open the store '{}': {}.", url, loaded.error())});
+    return std::unexpected(StoreError{StoreErrorCode::incompatible,
+                                      fmt::format("cannot open {}: {}.", pg_place(access, url), loaded.error())});
   const auto read = pg_read_url(url);
   if (!read)
-    return std::unexpected(StoreError{
-        StoreErrorCode::incompatible,
-        fmt::format("the store '{}' is not the URL of a database: {}. Set `store` under [fabric] in epic.toml.", url,
-                    read.error())});
+    return std::unexpected(
+        StoreError{StoreErrorCode::incompatible,
+                   fmt::format("{} is not the URL of a database: {}. Set `store` under [fabric] in epic.toml.",
+                               pg_place(access, url), read.error())});
   // What comes before `dbname` may be set in the URL, too. With a single host set_up() says why it cannot be written.
   const std::array keywords{"connect_timeout",
                             "tcp_user_timeout",
@@ -232,7 +237,7 @@ std::expected<PgConnection, StoreError> PgConnection::open(const std::string& ur
       "5", "10000", "5", "2", "3", "epic", read->for_libpq.c_str(), "read-write", static_cast<const char*>(nullptr)};
   PGconn* const raw = libpq().PQconnectdbParams(keywords.data(), values.data(), /*expand_dbname=*/1);
   if (raw == nullptr) return std::unexpected(StoreError{StoreErrorCode::busy, "no memory to connect to a database"});
-  PgConnection connection(url, silence_of(access), raw);
+  PgConnection connection(url, access, raw);
   libpq().PQsetNoticeReceiver(raw, &pg_ignore_notice, nullptr);
   if (libpq().PQstatus(raw) != CONNECTION_OK) {
     // libpq keeps no SQLSTATE of a refused connection.
@@ -241,8 +246,9 @@ std::expected<PgConnection, StoreError> PgConnection::open(const std::string& ur
     if (message.contains("does not exist") && message.contains("database")) failure.state = "3D000";
     if (message.contains("authentication") || message.contains("password") || message.contains("role \""))
       failure.state = "28000";
-    return std::unexpected(StoreError{pg_code_of(failure), fmt::format("cannot connect to the store '{}': {}. {}", url,
-                                                                       pg_hosts_text(message), pg_way_out(failure))});
+    return std::unexpected(
+        StoreError{pg_code_of(failure), fmt::format("cannot connect to {}: {}. {}", pg_place(access, url),
+                                                    pg_hosts_text(message), pg_way_out(failure))});
   }
   libpq().PQsetnonblocking(raw, 1);
   if (libpq().PQenterPipelineMode(raw) != 1)
@@ -423,8 +429,9 @@ PgFailure PgConnection::lost(std::string_view why) {
   return {.message = pg_first_line(message)};
 }
 
-StoreError PgConnection::error(const std::string& url, std::string_view doing, const PgFailure& failure) {
-  return {pg_code_of(failure), fmt::format("cannot {} in the store '{}': {}. {}", doing, url,
+StoreError PgConnection::error(const std::string& url, PgAccess access, std::string_view doing,
+                               const PgFailure& failure) {
+  return {pg_code_of(failure), fmt::format("cannot {} in {}: {}. {}", doing, pg_place(access, url),
                                            pg_first_line(failure.message), pg_way_out(failure))};
 }
 

@@ -103,19 +103,20 @@ class PgConnection {
 
   /// After it was lost, every run() fails at once.
   [[nodiscard]] bool is_open() const { return raw_ != nullptr; }
-  /// "cannot <doing> in the store '<url>': …", with what to do.
+  /// "cannot <doing> in the store '<url>': …", with what to do; coordination is named as such.
   [[nodiscard]] StoreError error(std::string_view doing, const PgFailure& failure) const {
-    return error(url_, doing, failure);
+    return error(url_, access_, doing, failure);
   }
-  [[nodiscard]] static StoreError error(const std::string& url, std::string_view doing, const PgFailure& failure);
+  [[nodiscard]] static StoreError error(const std::string& url, PgAccess access, std::string_view doing,
+                                        const PgFailure& failure);
 
  private:
   struct Finish {
     void operator()(pg_conn* raw) const;
   };
   using Result = std::unique_ptr<pg_result, void (*)(pg_result*)>;
-  PgConnection(std::string url, std::chrono::milliseconds silence, pg_conn* raw)
-      : url_(std::move(url)), silence_(silence), raw_(raw) {}
+  PgConnection(std::string url, PgAccess access, pg_conn* raw)
+      : url_(std::move(url)), access_(access), silence_(silence_of(access)), raw_(raw) {}
 
   static std::chrono::milliseconds silence_of(PgAccess access);
   enum class Failover : std::uint8_t { any, lossless };
@@ -128,6 +129,7 @@ class PgConnection {
   PgFailure lost(std::string_view why = {});
 
   std::string url_;
+  PgAccess access_;
   std::chrono::milliseconds silence_;
   std::unordered_set<const PgStatement*> prepared_;
   std::unique_ptr<pg_conn, Finish> raw_;

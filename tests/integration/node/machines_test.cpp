@@ -1,4 +1,5 @@
-// Several supervisors that run one fabric, with a PostgreSQL server for its state and for what they agree on.
+// Several supervisors that run one fabric, with a PostgreSQL server for its state, and that or etcd for what they agree
+// on.
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -18,10 +19,12 @@
 #include "integration/modules/probe.hpp"
 #include "integration/node/real_fabric.hpp"
 #include "storage/open_store.hpp"
+#include "support/etcd_server.hpp"
 #include "support/postgres_server.hpp"
 
 using namespace std::chrono_literals;
 using epic::Client;
+using epic::test::EtcdServer;
 using epic::test::PostgresServer;
 using epic::test::ProjectDirectory;
 using epic::test::real_nodes;
@@ -34,11 +37,38 @@ namespace {
 
 constexpr int kCounters = 16;
 
+/// What a fabric uses: a database, and the setting for what its machines agree on.
+struct Place {
+  Place(std::string its_url, std::string its_coordination = "postgresql")
+      : url(std::move(its_url)), coordination(std::move(its_coordination)) {}
+  std::string url;
+  std::string coordination;
+};
+
+/// The servers behind a place, by kind of coordination.
+struct ByPostgresql {
+  PostgresServer server;
+  Place place{server.make_database()};
+};
+struct ByEtcd {
+  explicit ByEtcd(EtcdServer::Members members = EtcdServer::Members::one) : etcd(members) {}
+  PostgresServer server;
+  EtcdServer etcd;
+  Place place{server.make_database(), "etcd://" + list_addresses()};
+
+  [[nodiscard]] std::string list_addresses() const {
+    std::string all;
+    for (std::size_t member = 0; member < etcd.endpoints().size(); ++member)
+      all += fmt::format("{}127.0.0.1:{}", member == 0 ? "" : ",", etcd.port(member));
+    return all;
+  }
+};
+
 /// The first machine of a fabric.
-auto machine_on(const std::string& url, std::uint16_t nodes) {
-  return real_nodes("probe", nodes, [url](auto& options) {
-    options.store = storage::locate_store(url, options.project_directory / ".epic");
-    options.coordination = "postgresql";
+auto machine_on(const Place& place, std::uint16_t nodes) {
+  return real_nodes("probe", nodes, [place](auto& options) {
+    options.store = storage::locate_store(place.url, options.project_directory / ".epic");
+    options.coordination = place.coordination;
     options.lease = 4s;
     options.shard_count = 16;
     options.restart.delay_first = 10ms;
@@ -47,11 +77,11 @@ auto machine_on(const std::string& url, std::uint16_t nodes) {
 }
 
 /// Another, in a directory of its own.
-auto machine_that_joins(const std::string& url, std::uint16_t nodes, const ProjectDirectory& project,
+auto machine_that_joins(const Place& place, std::uint16_t nodes, const ProjectDirectory& project,
                         const ProjectDirectory& own) {
   return [=, &project, &own](epic::cluster::SupervisorOptions& options) {
     options.project_directory = project.path();
-    machine_on(url, nodes)(options);
+    machine_on(place, nodes)(options);
     options.run_directory = own.path();
     options.joins = true;
   };
@@ -93,16 +123,16 @@ void count_on(Supervised& machine, std::int64_t before) {
 
 }  // namespace
 
-TEST_CASE("machines: a second supervisor adds its nodes, and leaves in order", "[node][large]") {
-  PostgresServer server;
-  const std::string url = server.make_database();
+TEMPLATE_TEST_CASE("machines: a second supervisor adds its nodes, and leaves in order", "[node][large]", ByPostgresql,
+                   ByEtcd) {
+  const TestType by;
   const ProjectDirectory project;
   const ProjectDirectory other;
-  Supervised first{project, "unused", machine_on(url, 2)};
+  Supervised first{project, "unused", machine_on(by.place, 2)};
   first.wait_for("ready 2 nodes");
   count_on(first, 0);
 
-  Supervised second{other, "unused", machine_that_joins(url, 2, project, other)};
+  Supervised second{other, "unused", machine_that_joins(by.place, 2, project, other)};
   second.wait_for("ready 2 nodes");
   wait_until_spread(first, 4);
   wait_until_spread(second, 4);  // any of them answers for all
@@ -151,16 +181,16 @@ TEST_CASE("machines: the shards of a machine whose supervisor was killed go to t
   count_on(first, 1);
 }
 
-TEST_CASE("machines: when the leader is killed another leads, and nothing acknowledged is lost", "[node][large]") {
-  PostgresServer server;
-  const std::string url = server.make_database();
+TEMPLATE_TEST_CASE("machines: when the leader is killed another leads, and nothing acknowledged is lost",
+                   "[node][large]", ByPostgresql, ByEtcd) {
+  const TestType by;
   const ProjectDirectory project;
   const ProjectDirectory other;
   const ProjectDirectory third_one;
-  Supervised first{project, "unused", machine_on(url, 2)};
+  Supervised first{project, "unused", machine_on(by.place, 2)};
   first.wait_for("ready 2 nodes");
-  Supervised second{other, "unused", machine_that_joins(url, 2, project, other)};
-  Supervised third{third_one, "unused", machine_that_joins(url, 2, project, third_one)};
+  Supervised second{other, "unused", machine_that_joins(by.place, 2, project, other)};
+  Supervised third{third_one, "unused", machine_that_joins(by.place, 2, project, third_one)};
   wait_until_spread(first, 6);
   count_on(first, 0);
   const auto pids = second.list_node_pids();
@@ -176,7 +206,7 @@ TEST_CASE("machines: when the leader is killed another leads, and nothing acknow
   const auto after = second.list_node_pids();
   for (const pid_t pid : after) CHECK(std::ranges::find(pids, pid) != pids.end());  // they went on
 
-  Supervised again{project, "unused", machine_on(url, 1)};
+  Supervised again{project, "unused", machine_on(by.place, 1)};
   again.wait_for("ready 1 nodes");
   wait_until_spread(again, 5);
   count_on(again, 2);
@@ -254,4 +284,50 @@ TEST_CASE("machines: a leader that was stopped for too long leads no more, and i
   CHECK_THAT(first.wait_for_error(), Catch::Contains("This machine has left the fabric"));
   CHECK(first.wait_for_end() == epic::cluster::kExitFailed);
   count_on(second, 2);
+}
+
+TEST_CASE("machines: a member of etcd is lost, and the fabric goes on, also with another leader", "[node][large]") {
+  ByEtcd by{EtcdServer::Members::three};
+  const ProjectDirectory project;
+  const ProjectDirectory other;
+  Supervised first{project, "unused", machine_on(by.place, 1)};
+  first.wait_for("ready 1 nodes");
+  Supervised second{other, "unused", machine_that_joins(by.place, 1, project, other)};
+  wait_until_spread(first, 2);
+  const auto pids = second.list_node_pids();
+
+  by.etcd.kill(0);  // the one that both of them ask
+  count_on(second, 0);
+  first.signal(SIGKILL);
+  second.wait_for("This supervisor leads");
+  wait_until_spread(second, 1);
+  count_on(second, 1);
+  CHECK(std::ranges::find(pids, second.list_node_pids().front()) != pids.end());
+}
+
+TEST_CASE("machines: while etcd is away the log names it, and calls go on when it is back", "[node][large]") {
+  ByEtcd by;
+  const ProjectDirectory project;
+  Supervised first{project, "unused", machine_on(by.place, 1)};
+  first.wait_for("ready 1 nodes");
+  count_on(first, 0);
+
+  by.etcd.kill();
+  const std::string said = first.wait_for("Coordination by etcd at " + by.list_addresses() + " fails");
+  CHECK_FALSE(said.contains("store"));
+  by.etcd.restart();
+  first.wait_for("Coordination answers again");
+  count_on(first, 1);
+}
+
+TEST_CASE("machines: a supervisor that finds no etcd says where it has looked", "[node]") {
+  const ProjectDirectory project;
+  Supervised first{project, "unused", [](auto& options) {
+                     machine_on({"postgresql://nowhere.example/none", "etcd://127.0.0.1:1"}, 1)(options);
+                     options.start_timeout = 1s;
+                   }};
+  CHECK_THAT(first.wait_for_error(),
+             Catch::Contains("Coordination by etcd at 127.0.0.1:1 has given this machine no lease within 1s: no etcd "
+                             "server can be reached: 127.0.0.1:1: Connection refused"));
+  CHECK(first.wait_for_end() == epic::cluster::kExitFailed);
 }

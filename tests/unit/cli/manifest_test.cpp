@@ -50,6 +50,32 @@ TEST_CASE("manifest: a silence that no heartbeat could break in time is refused"
   CHECK_THAT(refused.error().what + refused.error().excerpt, Catch::Contains("silence_max"));
 }
 
+TEST_CASE("manifest: coordination is a name or the servers of etcd, and an error says what is wrong", "[cli]") {
+  const auto parse = [](const std::string& coordination) {
+    return parse_manifest("[project]\nname = \"arena\"\n[fabric]\ncoordination = \"" + coordination + "\"\n",
+                          "epic.toml");
+  };
+  for (const char* good : {"local", "postgresql", "etcd://etcd.lan", "etcd://10.0.0.1:2379,10.0.0.2:2379,[::1]:2379",
+                           "etcd://10.0.0.1:2379/arena-2"})
+    CHECK(parse(good));
+  const std::pair<const char*, const char*> bad[] = {
+      {"etcd", "it is neither \"postgresql\" nor a URL that begins with etcd://"},
+      {"etcd://", "'' is not the address of an etcd server"},
+      {"etcd://a:2379,,b", "'' is not the address of an etcd server"},
+      {"etcd://me:secret@a", "'me:secret@a' is not the address of an etcd server"},
+      {"etcd://https://a:2379", "'https:' is not the address of an etcd server"},
+      {"etcd://a:2379/x/y", "'x/y' cannot name the fabric"},
+  };
+  for (const auto& [coordination, why] : bad) {
+    const auto refused = parse(coordination);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == ExitCode::usage);
+    CHECK_THAT(refused.error().what, Catch::Contains("[fabric] coordination must be \"local\", \"postgresql\", or"));
+    CHECK_THAT(refused.error().why, Catch::Contains(why));
+    CHECK_THAT(refused.error().excerpt, Catch::Contains("epic.toml:4:16"));
+  }
+}
+
 TEST_CASE("manifest: every setting is documented, and its default is accepted", "[cli]") {
   for (const SettingText& setting : list_settings()) {
     INFO(setting.section << "." << setting.name);

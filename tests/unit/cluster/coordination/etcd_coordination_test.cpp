@@ -56,9 +56,9 @@ TEST_CASE("etcd: addresses of servers", "[cluster]") {
   CHECK(parse_etcd_endpoint("http://[fe80::1]") == EtcdEndpoint{"fe80::1", 2379});
   for (const char* const bad : {"", "http://", "a:", "a:0", "a:65536", "a:1x", "a/b:1", "u@a", "[::1", "[]:2"})
     CHECK(parse_etcd_endpoint(bad).error() ==
-          fmt::format("'{}' is not the address of an etcd server, such as http://10.0.0.1:2379", bad));
+          fmt::format("'{}' is not the address of an etcd server, such as 10.0.0.1:2379", bad));
   CHECK(parse_etcd_endpoint("https://a:1").error() ==
-        "etcd is not reached over TLS: 'https://a:1' must begin with http://");
+        "epic reaches etcd without TLS only: leave https:// out of 'https://a:1'");
 }
 
 TEST_CASE("etcd: options that cannot work are refused", "[cluster]") {

@@ -130,6 +130,18 @@ TEST_CASE("machines: control requests come to the leader through any of them", "
   CHECK(refused->all.back().status == AnswerStatus::failed);
 }
 
+TEST_CASE("machines: one that has its state elsewhere is refused, and the fabric goes on", "[cluster]") {
+  MachinesFixture fixture;
+  fixture.add("oak");
+  fixture.lead("oak");
+  fixture.options.store = storage::StoreAddress::parse("postgresql://db.example/another");
+  auto& elm = fixture.add("elm");
+  fixture.wait_until([&] { return elm.dismissed.has_value(); });
+  CHECK(elm.dismissed->is_error);
+  CHECK_THAT(elm.dismissed->why, Catch::Contains("postgresql://db.example/another"));
+  fixture.wait_until_level(2);
+}
+
 TEST_CASE("machines: the next leader goes on with the nodes that live, and gives away what the others had",
           "[cluster]") {
   MachinesFixture fixture;
