@@ -61,6 +61,7 @@ cluster::SupervisorOptions supervisor_options(const Project& project, const fs::
   if (manifest.coordination != kAlone) options.coordination = manifest.coordination;
   options.joins = project.paths.has_joined();
   options.lease = manifest.lease;
+  options.lease_margin = manifest.lease_margin;
   options.fabric.idle_age = manifest.idle_age;
   options.fabric.memory_budget_bytes = manifest.memory_budget_bytes;
   options.fabric.call_deadline = manifest.call_timeout;

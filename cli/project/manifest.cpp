@@ -14,6 +14,7 @@
 #include "cli/output/humanize.hpp"
 #include "cli/output/suggest.hpp"
 #include "cli/output/text.hpp"
+#include "cluster/coordination/lease_keeper.hpp"
 #include "cluster/coordination/open_coordination.hpp"
 #include "storage/open_store.hpp"
 
@@ -150,6 +151,14 @@ Setting coordination() {
   return setting;
 }
 
+Setting lease_margin() {
+  Setting setting = duration("fabric", "lease_margin", &Manifest::lease_margin,
+                             "How long before its lease ends a machine stops relying on it, because of clocks that "
+                             "differ and pauses; a fifth of the lease by default");
+  setting.show = [](const Manifest&) { return std::string(); };
+  return setting;
+}
+
 bool is_project_name(const std::string& name) { return why_no_project_name(name).empty(); }
 
 constexpr const char* kSourceFolders[] = {".git", "build", "clients", "src", "tests"};
@@ -178,6 +187,7 @@ const std::vector<Setting>& table() {
       coordination(),
       duration("fabric", "lease", &M::lease,
                "A machine whose supervisor is silent for this long is gone; only with coordination", kLeaseMin),
+      lease_margin(),
       duration("fabric", "idle_age", &M::idle_age, "Entities idle for this long are saved and leave memory"),
       size("fabric", "memory_budget", &M::memory_budget_bytes,
            "Memory that a node's entities and calls may use; beyond it the least recently used leave, and then new "
@@ -245,6 +255,23 @@ Result<void> read_section(const Where& where, std::string_view section, const to
   return {};
 }
 
+/// The margin has to suit the lease; without one it does.
+Result<void> read_lease(const Where& where, const toml::table& root, Manifest& manifest) {
+  const auto margin = root["fabric"]["lease_margin"];
+  if (!margin) {
+    manifest.lease_margin = manifest.lease / 5;
+    return {};
+  }
+  const cluster::LeaseSettings settings{.timeout = manifest.lease, .margin = manifest.lease_margin};
+  const auto checked = cluster::check_lease(settings);
+  if (checked) return {};
+  Failure failure =
+      at(where, margin.node()->source(), "[fabric] lease_margin does not suit the lease",
+         {fmt::format("leave lease_margin out, and it is {}", in_quotes(duration_text(manifest.lease / 5)))});
+  failure.why = checked.error();
+  return fail(std::move(failure));
+}
+
 /// Tables nest with each '.' of a key, without limit in toml++, which would exhaust the stack. Numbers and text have
 /// dots as well, so the limit is far above what a file of settings can need.
 bool nests_too_deeply(std::string_view text) {
@@ -305,6 +332,7 @@ Result<Manifest> parse_manifest(std::string_view text, const std::filesystem::pa
       return fail(at(where, name.source(), fmt::format("\"{}\" is a section: write [{}]", name.str(), name.str())));
     EPIC_TRY(read_section(where, name.str(), *keys, manifest));
   }
+  EPIC_TRY(read_lease(where, root, manifest));
   if (manifest.name.empty())
     return fail({.code = ExitCode::usage,
                  .what = fmt::format("{} does not name the project", file.string()),

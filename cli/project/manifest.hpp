@@ -32,6 +32,7 @@ struct Manifest {
   std::string store = default_store();                            // what storage::is_store_setting() takes
   std::string coordination = kAlone;                              // or what cluster::check_coordination() takes
   std::chrono::milliseconds lease = std::chrono::seconds(5);      // of a machine, if there may be several
+  std::chrono::milliseconds lease_margin = lease / 5;             // check_lease() accepts the two
   std::chrono::milliseconds idle_age = std::chrono::minutes(15);  // idle entities are saved and deactivated after this
   std::uint64_t memory_budget_bytes =
       0;  // for a node's entities; beyond it the least recently used are deactivated; 0: no limit

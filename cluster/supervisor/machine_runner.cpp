@@ -75,7 +75,7 @@ MachineRunner::MachineRunner(const SupervisorOptions& options, const RunPaths& p
                   }}),
       membership_(
           host_, *coordination_,
-          {.lease = {.timeout = options.lease, .margin = options.lease / 5},
+          {.lease = {.timeout = options.lease, .margin = options.lease_margin},
            .machine = machine_,
            .address = paths.machine_socket.string(),
            .joins = options.joins},

@@ -76,6 +76,26 @@ TEST_CASE("manifest: coordination is a name or the servers of etcd, and an error
   }
 }
 
+TEST_CASE("manifest: the margin of the lease is a fifth of it, or what is said if that suits the lease", "[cli]") {
+  const auto parse = [](const std::string& settings) {
+    return parse_manifest("[project]\nname = \"arena\"\n[fabric]\n" + settings, "epic.toml");
+  };
+  CHECK(parse("")->lease_margin == std::chrono::seconds(1));
+  CHECK(parse("lease = \"20s\"\n")->lease_margin == std::chrono::seconds(4));
+  CHECK(parse("lease_margin = \"2500ms\"\n")->lease_margin == std::chrono::milliseconds(2500));
+  CHECK(parse("lease_margin = \"9s\"\nlease = \"20s\"\n")->lease_margin == std::chrono::seconds(9));
+  const std::pair<const char*, const char*> bad[] = {{"2501ms", "a margin of 2500ms at most"},
+                                                     {"5ms", "a margin of more than 5ms"}};
+  for (const auto& [margin, why] : bad) {
+    const auto refused = parse("lease_margin = \"" + std::string(margin) + "\"\n");
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == ExitCode::usage);
+    CHECK_THAT(refused.error().why, Catch::Contains(why));
+    CHECK_THAT(refused.error().excerpt, Catch::Contains("epic.toml:4:16"));
+    CHECK_THAT(refused.error().help.front(), Catch::Contains("leave lease_margin out, and it is \"1s\""));
+  }
+}
+
 TEST_CASE("manifest: every setting is documented, and its default is accepted", "[cli]") {
   for (const SettingText& setting : list_settings()) {
     INFO(setting.section << "." << setting.name);
