@@ -113,6 +113,7 @@ Result<std::optional<LiveFabric>> LiveFabric::find(const ProjectPaths& paths, st
   if (auto own = files::refuse_link(paths.control_socket()); !own) return fail(cli::failure_of(own.error()));
   auto client = cluster::ControlClient::connect(paths.control_socket());
   if (client) {
+    client->set_on_waiting(paths.on_waiting);
     const auto pong = client->request(control::Ping::kVerb.name, boost::json::object(), silence_max);
     if (!pong && pong.error().code == ControlErrorCode::unreachable)  // any other answer is one
       return fail(silent_supervisor(pong.error(), paths));

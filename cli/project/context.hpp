@@ -2,6 +2,9 @@
 // Context: what each command gets: the console, where epic is installed, and the project that it was run in.
 
 #include <filesystem>
+#include <string>
+#include <string_view>
+#include <utility>
 
 #include "cli/output/console.hpp"
 #include "cli/parser/arguments.hpp"
@@ -26,7 +29,13 @@ class Context {
     auto found = EPIC_TRY(project(arguments));
     return std::move(found.paths);
   }
-  [[nodiscard]] Result<Project> project(const Arguments& arguments) const { return load_project(start(arguments)); }
+  [[nodiscard]] Result<Project> project(const Arguments& arguments) const {
+    auto loaded = EPIC_TRY(load_project(start(arguments)));
+    loaded.paths.on_waiting = [console = console_, is_said = false](std::string_view what) mutable {
+      if (!std::exchange(is_said, true)) console->note(std::string(what));
+    };
+    return loaded;
+  }
   /// Without reading epic.toml.
   [[nodiscard]] Result<ProjectPaths> find(const Arguments& arguments) const { return find_project(start(arguments)); }
 

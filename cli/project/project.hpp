@@ -2,6 +2,7 @@
 // Project: a directory with an epic.toml, and the paths in it.
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string_view>
 
@@ -17,6 +18,7 @@ struct ProjectPaths {
   std::filesystem::path root;
   std::filesystem::path run_root;  // where `.epic` is: elsewhere for a machine that has joined (joined_project())
   storage::StoreAddress store;     // known to load_project() only
+  std::function<void(std::string_view)> on_waiting;  // what a request to the fabric waits for; empty: nobody is told
 
   [[nodiscard]] std::filesystem::path manifest() const { return root / "epic.toml"; }
   [[nodiscard]] std::filesystem::path build() const { return root / "build"; }

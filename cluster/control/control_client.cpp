@@ -90,6 +90,7 @@ struct ControlClient::Connection {
 
   /// The next answer to request `id`; answers to abandoned requests are ignored.
   std::expected<ControlAnswer, ControlError> receive(std::uint64_t id, Clock::time_point deadline) {
+    const auto patience = deadline - Clock::now();
     while (true) {
       const auto payload = buffer.next();
       if (!payload)
@@ -100,8 +101,11 @@ struct ControlClient::Connection {
         if (!message)
           return std::unexpected(unreachable(
               fmt::format("{} sent an answer that this version cannot read: {}.", path, message.error().what)));
-        if (auto* const answer = std::get_if<ControlAnswer>(&*message); answer != nullptr && answer->id == id)
-          return std::move(*answer);
+        auto* const answer = std::get_if<ControlAnswer>(&*message);
+        if (answer == nullptr || answer->id != id) continue;
+        if (answer->status != AnswerStatus::waiting) return std::move(*answer);
+        deadline = Clock::now() + patience;
+        if (on_waiting) on_waiting(error_from(*answer).message);
         continue;
       }
       EPIC_TRY(wait_for(POLLIN, deadline));
@@ -119,6 +123,7 @@ struct ControlClient::Connection {
 
   int fd;
   std::string path;
+  std::function<void(std::string_view)> on_waiting;
   std::uint64_t last_id = 0;
   protocol::FrameBuffer buffer{protocol::kControlFrameBytesMax};
   codec::FrameReader<protocol::ControlMessage> reader;
@@ -129,6 +134,10 @@ ControlClient::ControlClient(std::unique_ptr<Connection> connection) : connectio
 ControlClient::ControlClient(ControlClient&&) noexcept = default;
 ControlClient& ControlClient::operator=(ControlClient&&) noexcept = default;
 ControlClient::~ControlClient() = default;
+
+void ControlClient::set_on_waiting(std::function<void(std::string_view)> on_waiting) {
+  connection_->on_waiting = std::move(on_waiting);
+}
 
 std::expected<ControlClient, ControlError> ControlClient::connect(const std::filesystem::path& socket) {
   const std::string path = socket.string();

@@ -40,6 +40,9 @@ class ControlClient {
   ControlClient& operator=(ControlClient&&) noexcept;
   ~ControlClient();
 
+  /// `on_waiting` gets what a request waits for if its answer takes long, each second. That renews its timeout.
+  void set_on_waiting(std::function<void(std::string_view)> on_waiting);
+
   /// Sends a request and waits for its answer, the last part if there are several; `on_part` gets those before it, each
   /// of which renews the timeout.
   std::expected<boost::json::value, ControlError> request(

@@ -32,6 +32,9 @@ ControlReply::ControlReply(std::weak_ptr<Sink> sink, std::uint64_t request)
 
 void ControlReply::part(const boost::json::value& body) const { part(protocol::print_json(body)); }
 void ControlReply::part(std::string_view body) const { state_->send(AnswerStatus::ok, body, false); }
+void ControlReply::wait(std::string_view why) const {
+  state_->send(AnswerStatus::waiting, codec::describe_text(protocol::control::FailureBody{std::string(why)}), false);
+}
 void ControlReply::finish(const boost::json::value& body) const { finish(protocol::print_json(body)); }
 void ControlReply::finish(std::string_view body) const { state_->send(AnswerStatus::ok, body, true); }
 void ControlReply::fail(AnswerStatus status, std::string_view message,

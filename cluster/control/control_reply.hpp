@@ -38,6 +38,8 @@ class ControlReply {
   /// Sends a part of a streamed answer.
   void part(const boost::json::value& body) const;
   void part(std::string_view body) const;
+  /// Says what the request waits for, in a sentence; the client's patience begins anew.
+  void wait(std::string_view why) const;
   /// Sends the answer, or the last part; empty text ends a stream and adds nothing.
   void finish(const boost::json::value& body) const;
   void finish(std::string_view body = {}) const;

@@ -49,6 +49,7 @@ void MachineAgent::connect(const std::string& leader, Send send) {
     kept_ = {};
     received_ = confirmed_ = 0;
   }
+  requests_.disconnect();  // from the link before
   send_ = std::move(send);
   is_welcome_ = false;
   send_(protocol::Hello{.machine = parts_.machine,
@@ -67,8 +68,7 @@ void MachineAgent::connect(const std::string& leader, Send send) {
 void MachineAgent::disconnect() {
   send_ = nullptr;
   is_welcome_ = false;
-  for (const auto& [id, reply] : std::exchange(asked_, {}))
-    reply.fail(AnswerStatus::failed, "The supervisor that leads the fabric cannot be reached any longer.");
+  requests_.disconnect();
 }
 
 std::vector<protocol::LiveNode> MachineAgent::list_live() const {
@@ -111,6 +111,7 @@ void MachineAgent::carry_out(const protocol::Welcome& welcome) {
   kept_.on_counted(welcome.received);
   for (const protocol::FromMachine& message : kept_.list()) send_(message);
   confirm();
+  requests_.connect([this](const ControlRequest& request) { send(protocol::MachineAsked{request}); });
 }
 
 void MachineAgent::carry_out(const protocol::SpawnNode& spawn) {
@@ -182,20 +183,6 @@ void MachineAgent::carry_out(const protocol::SignalNode& signal) {
   static_cast<void>(found->second.process->try_signal(signal.number));
 }
 
-void MachineAgent::carry_out(const protocol::MachineAnswered& answered) {
-  const protocol::ControlAnswer& answer = answered.answer;
-  const auto found = asked_.find(answer.id);
-  if (found == asked_.end()) return;
-  const ControlReply reply = found->second;
-  if (answer.last) asked_.erase(found);
-  if (answer.status != AnswerStatus::ok)
-    reply.fail_with(answer.status, answer.body);
-  else if (answer.last)
-    reply.finish(answer.body);
-  else
-    reply.part(answer.body);
-}
-
 void MachineAgent::carry_out(const protocol::SetupIs& setup) {
   setup_ = std::min(setup.state, static_cast<std::uint32_t>(SetupState::failed));
   if (parts_.on_setup) parts_.on_setup(static_cast<SetupState>(setup_));
@@ -246,18 +233,6 @@ void MachineAgent::on_end(ProcessId id, ProcessEnd end) {
   if (found.mapped().live.node != kernel::NodeId{0})
     parts_.host.remove_socket(parts_.paths.node_socket(found.mapped().live.node));
   send(ended(id, end, *found.mapped().process));
-}
-
-// ---- requests ----
-
-void MachineAgent::ask(const ControlRequest& request, ControlReply reply) {
-  if (!is_welcome_)
-    return reply.fail(AnswerStatus::failed,
-                      "No supervisor leads the fabric at the moment: try again in a few seconds.");
-  ControlRequest numbered = request;
-  numbered.id = ++last_asked_;
-  asked_.emplace(numbered.id, std::move(reply));
-  send(protocol::MachineAsked{std::move(numbered)});
 }
 
 void MachineAgent::leave() { send(protocol::MachineLeaves{}); }

@@ -21,6 +21,7 @@
 #include "cluster/control/control_reply.hpp"
 #include "cluster/supervisor/host.hpp"
 #include "cluster/supervisor/kept_messages.hpp"
+#include "cluster/supervisor/leader_requests.hpp"
 #include "cluster/supervisor/leased_nodes.hpp"
 #include "cluster/supervisor/run_paths.hpp"
 #include "cluster/supervisor/setup_runner.hpp"
@@ -59,8 +60,8 @@ class MachineAgent {
   /// From the leader.
   void on_message(const protocol::ToMachine& message);
 
-  /// Passes a control request on to the leader.
-  void ask(const ControlRequest& request, ControlReply reply);
+  /// Passes a control request on to the leader, when there is one.
+  void ask(const ControlRequest& request, ControlReply reply) { requests_.ask(request, std::move(reply)); }
   /// Asks the leader to let the machine leave the fabric; on_dismissed follows.
   void leave();
   /// The machine's lease: its nodes run no longer than that.
@@ -88,7 +89,7 @@ class MachineAgent {
   void carry_out(protocol::ToldNode told);
   void carry_out(const protocol::SignalNode& signal);
   void carry_out(const protocol::DropNode& drop) { processes_.erase(drop.process); }
-  void carry_out(const protocol::MachineAnswered& answered);
+  void carry_out(const protocol::MachineAnswered& answered) { requests_.on_answer(answered.answer); }
   void carry_out(const protocol::Dismiss& dismiss);
   [[nodiscard]] bool try_configure(Process& process, protocol::Configure& configure);
 
@@ -111,8 +112,7 @@ class MachineAgent {
   std::uint64_t confirmed_ = 0;
   LeasedNodes leased_;
   std::map<protocol::ProcessId, Process> processes_;
-  std::uint64_t last_asked_ = 0;
-  std::map<std::uint64_t, ControlReply> asked_;
+  LeaderRequests requests_{parts_.host, parts_.options};
   Timer confirm_timer_{parts_.host};
 };
 

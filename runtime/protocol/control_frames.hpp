@@ -29,8 +29,9 @@ enum class AnswerStatus : std::uint8_t {
   bad_request = 2,  // the arguments do not fit
   failed = 3,       // the operation failed
   not_owner = 4,    // between node and supervisor: the shard is not here now; ask again after the next map
+  waiting = 5,      // no answer yet: the message says what for
 };
-BOOST_DESCRIBE_ENUM(AnswerStatus, ok, not_found, bad_request, failed, not_owner)
+BOOST_DESCRIBE_ENUM(AnswerStatus, ok, not_found, bad_request, failed, not_owner, waiting)
 
 /// On success `body` is the answer, or a part of it (with `last`, an empty body adds nothing). Otherwise it is a
 /// control::FailureBody.

@@ -106,15 +106,6 @@ void wait_until_spread(Supervised& machine, std::size_t nodes) {
   });
 }
 
-/// Until a supervisor leads, as this one sees it.
-void wait_until_led(Supervised& machine) {
-  for (int look = 0; look < 300; ++look) {
-    if (machine.connect().request("ps", json::object{}).has_value()) return;
-    ::poll(nullptr, 0, 100);
-  }
-  FAIL("nobody leads; heard so far:\n" << machine.heard());
-}
-
 /// Adds one to each counter; every one must have had `before`.
 void count_on(Supervised& machine, std::int64_t before) {
   for (int i = 0; i < kCounters; ++i)
@@ -196,10 +187,13 @@ TEMPLATE_TEST_CASE("machines: when the leader is killed another leads, and nothi
   const auto pids = second.list_node_pids();
 
   first.signal(SIGKILL);
+  auto client = second.connect();
+  std::string waits_for;
+  client.set_on_waiting([&](std::string_view why) { waits_for = why; });
+  CHECK(client.request("ps", json::object{}, 4s).has_value());  // the next leader answers
+  CHECK_THAT(waits_for, Catch::Contains("Waiting for a supervisor to lead the fabric"));
   second.wait_for("Nobody leads the fabric at the moment");
   third.wait_for("Nobody leads the fabric at the moment");
-  wait_until_led(second);
-  wait_until_led(third);
   wait_until_spread(second, 4);
   wait_until_spread(third, 4);
   count_on(third, 1);
@@ -250,7 +244,6 @@ TEST_CASE("machines: while nobody leads calls go on, and none is lost or takes e
   second.listen();
   CHECK_FALSE(second.heard().contains("This supervisor leads"));
   second.wait_for("This supervisor leads");
-  wait_until_led(second);
   wait_until_spread(second, 2);
   wait_for_answers(100);
   is_over = true;
@@ -277,7 +270,6 @@ TEST_CASE("machines: a leader that was stopped for too long leads no more, and i
 
   first.signal(SIGSTOP);
   second.wait_for("This supervisor leads");
-  wait_until_led(second);
   wait_until_spread(second, 1);
   count_on(second, 1);
   first.signal(SIGCONT);

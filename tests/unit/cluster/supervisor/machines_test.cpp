@@ -122,12 +122,58 @@ TEST_CASE("machines: control requests come to the leader through any of them", "
   fixture.wait_until([&] { return answers->is_ended(); });
   CHECK(answers->all.back().id == 7);
   CHECK(codec::read_described_text<control::Ps::Answer>(answers->all.back().body).value().nodes.size() == 4);
+}
+
+TEST_CASE("machines: while there is no leader requests wait for the next, up to their deadline", "[cluster]") {
+  MachinesFixture fixture;
+  fixture.add("oak");
+  fixture.lead("oak");
+  auto& elm = fixture.add("elm");
+  fixture.wait_until_level(4);
+  const auto ask = [&elm](std::string verb, std::string body) {
+    const auto answers = std::make_shared<Answers>();
+    elm.agent->ask({.id = 8, .verb = std::move(verb), .body = std::move(body)}, ControlReply(answers, 8));
+    return answers;
+  };
+
+  const auto under_way = ask("ps", "{}");
+  fixture.lose_leader();
+  const auto waits = ask("ps", "{}");
+  const auto hasty = ask("call", R"({"entity":"Page/1","method":"turn","timeout_ms":2500,"arguments":[]})");
+  fixture.pass(std::chrono::milliseconds(2400));
+  CHECK_FALSE(hasty->is_ended());
+  CHECK(waits->all.size() == 2);
+  CHECK(waits->all.back().status == AnswerStatus::waiting);
+  CHECK_THAT(waits->all.back().body, Catch::Contains("another takes over once its lease of 5s has ended"));
+  fixture.pass(std::chrono::milliseconds(200));
+  REQUIRE(hasty->is_ended());
+  CHECK(hasty->all.back().status == AnswerStatus::failed);
+  CHECK_THAT(hasty->all.back().body, Catch::Contains("nothing was done"));
+
+  fixture.lead("elm");
+  for (const auto& answers : {under_way, waits}) {
+    fixture.wait_until([&] { return answers->is_ended(); });
+    CHECK(answers->all.back().status == AnswerStatus::ok);
+  }
 
   fixture.cut("elm");
-  const auto refused = std::make_shared<Answers>();
-  elm.agent->ask({.id = 8, .verb = "ps", .body = "{}"}, ControlReply(refused, 8));
-  REQUIRE(refused->is_ended());
-  CHECK(refused->all.back().status == AnswerStatus::failed);
+  const auto in_vain = ask("ps", "{}");
+  fixture.pass(std::chrono::seconds(31));
+  REQUIRE(in_vain->is_ended());
+  CHECK(in_vain->all.back().status == AnswerStatus::failed);
+}
+
+TEST_CASE("machines: a request that may have changed something is not asked again", "[cluster]") {
+  MachinesFixture fixture;
+  fixture.add("oak");
+  fixture.lead("oak");
+  auto& elm = fixture.add("elm");
+  fixture.wait_until_level(4);
+  const auto answers = std::make_shared<Answers>();
+  elm.agent->ask({.id = 8, .verb = "release", .body = R"({"entity":"Page/1"})"}, ControlReply(answers, 8));
+  fixture.lose_leader();
+  REQUIRE(answers->is_ended());
+  CHECK_THAT(answers->all.back().body, Catch::Contains("nobody knows whether it has carried out 'release'"));
 }
 
 TEST_CASE("machines: one that has its state elsewhere is refused, and the fabric goes on", "[cluster]") {
