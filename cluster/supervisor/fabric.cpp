@@ -91,7 +91,11 @@ Fabric::Fabric(FabricParts parts)
               .requests = requests_,
               .trail = trail_,
               .quarantine = quarantine_.quarantine(),
-              .release = [this](const std::string& entity) { return quarantine_.release(entity); },
+              .release =
+                  [this](const std::string& entity) {
+                    is_noted_ = false;
+                    return quarantine_.release(entity);
+                  },
               .drain = [this](NodeId node) { return drain(node); },
               .scale = [this](std::uint16_t node_count) { return scale(node_count); },
               .restart = [this](RestartWay way, ControlReply reply) { return restart(way, std::move(reply)); },
@@ -116,10 +120,14 @@ void Fabric::open_machines() {
   if (takeover_.is_takeover) {
     is_ready_ = true;
     fleet_.mark_started();
-    setup_.resume(takeover_.setup);
+    is_going_on_ = true;
+    setup_.resume(
+        static_cast<SetupState>(std::min(takeover_.notes.setup, static_cast<std::uint32_t>(SetupState::failed))));
+    quarantine_.go_on(takeover_.notes.suspects, host_.now() - takeover_.notes.age);
+    trail_.go_on(takeover_.notes.events, takeover_.shards.owners);
     shards_.inherit(std::move(takeover_.shards));
   }
-  machines_->tell_setup(static_cast<std::uint32_t>(setup_.state()));
+  note();
   machines_->open(
       fleet_.fabric_id(),
       {.on_arrived = [this](const protocol::Hello& machine) { on_machine_arrived(machine); },
@@ -153,6 +161,12 @@ void Fabric::on_machine_arrived(const protocol::Hello& machine) {
     } else {
       machines_->drop(machine.machine, live.process);
     }
+  }
+  for (const auto& [node, on] : takeover_.notes.drained) {
+    const NodeSlot* const slot = fleet_.find(node);
+    if (on != machine.machine || (slot != nullptr && slot->is_occupied())) continue;
+    fleet_.list_drained(machine, node);
+    ++count;
   }
   if (machine.machine != machines_->self())
     say(LogLevel::info,
@@ -196,6 +210,36 @@ void Fabric::dismiss_left() {
   });
 }
 
+/// What a former leader has begun, and not ended.
+void Fabric::go_on() {
+  if (!std::exchange(is_going_on_, false)) return;
+  for (const auto& [node, machine] : std::exchange(takeover_.notes.drained, {}))
+    if (const NodeSlot* const slot = fleet_.find(node); slot != nullptr && slot->process && slot->machine == machine)
+      departures_.leave(node, Afterwards::listed, host_.now());
+  if (takeover_.has_older_nodes) return restart_.go_on();
+  if (Generation{takeover_.notes.restart} > takeover_.generation)
+    say(LogLevel::warn,
+        "The restart that the former leader had begun has replaced no node yet, and is dropped: request it again.");
+}
+
+/// Machines keep it for the next leader.
+void Fabric::note() {
+  is_noted_ = true;
+  if (machines_ == nullptr) return;
+  protocol::FabricNotes& last = takeover_.notes;
+  protocol::FabricNotes notes{.number = ++last.number,
+                              .setup = static_cast<std::uint32_t>(setup_.state()),
+                              .generation = fleet_.module().generation.value,
+                              .restart = restart_.next().value,
+                              .suspects = quarantine_.quarantine().note(host_.now()),
+                              .drained = last.drained,
+                              .events = trail_.note()};
+  for (const NodeSlot& slot : fleet_.slots())
+    if (!is_going_on_ && !slot.is_wanted && slot.is_listed && !restart_.includes(slot.id))
+      notes.drained.push_back({slot.id, slot.machine});
+  machines_->tell_notes(std::move(notes));
+}
+
 void Fabric::tick() {
   const auto now = host_.now();
   if (now - last_tick_ > kAbsence) coordination_.renew_all();
@@ -221,6 +265,7 @@ void Fabric::open_shards() {
   if (shards_.is_open() || is_stopping_ || fleet_.is_any_starting() || !restart_.may_open_shards()) return;
   shards_.open(host_.now());
   start_missing();
+  go_on();
   if (is_ready_) fleet_.mark_started();  // it is after a restart: from here on there is no way back
 }
 
@@ -231,11 +276,13 @@ void Fabric::advance() {
   dismiss_left();
   restart_.advance();
   shards_.on_tick(host_.now());
+  if (!is_noted_) note();
   orders_.carry_out();
   verbs_.advance();
 }
 
 void Fabric::on_member_change(const CoordinationChange& change) {
+  is_noted_ = false;
   const std::string_view number = std::string_view(change.key).substr(kMemberPrefix.size());
   NodeId node{0};
   std::from_chars(number.data(), number.data() + number.size(), node.value);
@@ -260,6 +307,7 @@ void Fabric::on_member_change(const CoordinationChange& change) {
 }
 
 void Fabric::on_node_ready(NodeId node) {
+  is_noted_ = false;
   quarantine_.inform(node);  // before it gets a shard
   open_shards();
   advance();
@@ -287,6 +335,7 @@ void Fabric::on_node_message(NodeId node, const protocol::FromNode& message) {
 }
 
 void Fabric::on_node_exit(NodeId node, const std::optional<Crash>& crash) {
+  is_noted_ = false;
   const NodeSlot* slot = fleet_.find(node);
   const bool is_death = crash || !slot->last_exit->is_orderly();
   trail_.add({.time = host_.wall_now(),
@@ -303,6 +352,7 @@ void Fabric::on_node_exit(NodeId node, const std::optional<Crash>& crash) {
 }
 
 void Fabric::on_node_ended(NodeId node) {
+  is_noted_ = false;
   requests_.on_left(node, fleet_.find(node)->crashed_in);
   if (setup_.on_left(node)) on_setup_ended();
   if (!is_stopping_ && fleet_.find(node)->is_wanted) fleet_.want(node);  // requested while it was stopping
@@ -384,7 +434,7 @@ void Fabric::check_ready() {
 
 void Fabric::on_setup_ended() {
   const bool is_done = setup_.state() == SetupState::done;
-  if (machines_ != nullptr) machines_->tell_setup(static_cast<std::uint32_t>(setup_.state()));
+  note();
   say(is_done ? LogLevel::info : LogLevel::error,
       is_done ? "The module's setup has returned." : fmt::format("The module's setup failed: {}", setup_.error()));
   tell(is_done ? SupervisorEventKind::setup_done : SupervisorEventKind::setup_failed, setup_.error());
@@ -408,6 +458,7 @@ std::expected<void, SupervisorError> Fabric::check_may_change() const {
 std::expected<void, SupervisorError> Fabric::drain(NodeId node) {
   EPIC_TRY(check_may_change());
   EPIC_TRY(departures_.drain(node));
+  is_noted_ = false;
   advance();
   return {};
 }
@@ -426,6 +477,7 @@ std::expected<void, SupervisorError> Fabric::scale(std::uint16_t node_count) {
 std::expected<void, SupervisorError> Fabric::restart(RestartWay way, ControlReply reply) {
   if (is_stopping_) return std::unexpected(SupervisorError{"The fabric is stopping.", {}, {}});
   if (!is_ready_) return std::unexpected(SupervisorError{"The fabric is still starting.", {}, {}});
+  is_noted_ = false;
   return restart_.begin(way, std::move(reply));
 }
 

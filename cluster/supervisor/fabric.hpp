@@ -80,6 +80,8 @@ class Fabric {
   void on_machine_gone(const std::string& machine);
   void on_machine_leaves(const std::string& machine);
   void dismiss_left();
+  void go_on();
+  void note();
   void start_missing();
   void tick();
   void on_member_change(const CoordinationChange& change);
@@ -138,6 +140,8 @@ class Fabric {
   bool is_store_damaged_ = false;
   std::vector<protocol::Hello> missing_;  // machines that are to have more nodes once shards have owners
   std::set<std::string> leaving_;         // machines
+  bool is_going_on_ = false;              // what a former leader has begun is still to be ended
+  bool is_noted_ = false;                 // all that the next leader has to know
   FabricEnd end_;                         // so far
 };
 

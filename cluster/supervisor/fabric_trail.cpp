@@ -65,6 +65,35 @@ void FabricTrail::on_map(const kernel::ShardMap& map, Time now) {
          .shards = std::move(shards)});
 }
 
+std::vector<protocol::FabricNotes::Event> FabricTrail::note() const {
+  std::vector<protocol::FabricNotes::Event> noted;
+  for (auto entry = entries_.rbegin(); entry != entries_.rend() && noted.size() < kNotedMax; ++entry) {
+    if (!entry->shards.empty()) continue;
+    noted.push_back(
+        {.wall_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(entry->time.time_since_epoch()).count(),
+         .node = entry->node,
+         .what = entry->what,
+         .why = entry->why,
+         .entity = entry->entity});
+    if (entry->took) noted.back().took_us = entry->took->count();
+  }
+  std::ranges::reverse(noted);
+  return noted;
+}
+
+void FabricTrail::go_on(const std::vector<protocol::FabricNotes::Event>& noted, std::vector<NodeId> owners) {
+  owners_ = std::move(owners);
+  for (const auto& event : noted) {
+    Entry entry{.time = Time(std::chrono::duration_cast<Time::duration>(std::chrono::nanoseconds(event.wall_ns))),
+                .node = event.node,
+                .what = event.what,
+                .why = event.why,
+                .entity = event.entity};
+    if (event.took_us) entry.took = std::chrono::microseconds(*event.took_us);
+    add(std::move(entry));
+  }
+}
+
 std::vector<control::Events::Timed> FabricTrail::list(std::uint64_t number, std::optional<ShardId> shard,
                                                       const std::string& entity) const {
   std::vector<control::Events::Timed> events;

@@ -13,6 +13,7 @@
 
 #include "kernel/messages.hpp"
 #include "protocol/control_entities.hpp"
+#include "protocol/machines.hpp"
 
 namespace epic::cluster {
 
@@ -22,6 +23,7 @@ class FabricTrail {
   using Time = std::chrono::system_clock::time_point;
 
   static constexpr std::size_t kEntriesMax = 4096;
+  static constexpr std::size_t kNotedMax = 200;
 
   struct Entry {
     std::uint64_t number = 0;  // from 1
@@ -38,6 +40,11 @@ class FabricTrail {
   void add(Entry entry);
   /// Shards with another owner than in the previous maps. Moving shards count when they have arrived.
   void on_map(const kernel::ShardMap& map, Time now);
+
+  /// For the next leader: the last kNotedMax events without shards.
+  [[nodiscard]] std::vector<protocol::FabricNotes::Event> note() const;
+  /// What a former leader has noted, and to whom it had given the shards.
+  void go_on(const std::vector<protocol::FabricNotes::Event>& noted, std::vector<kernel::NodeId> owners);
 
   /// Events after `number`, oldest first, in the form of the nodes' lists. With an entity and its shard: only those
   /// about them.

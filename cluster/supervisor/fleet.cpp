@@ -94,14 +94,20 @@ void Fleet::start_on(const protocol::Hello& machine, std::size_t count) {
   for (const NodeId node : started) want(node);
 }
 
-void Fleet::adopt(const protocol::Hello& machine, const protocol::LiveNode& live) {
-  while (slots_.size() < live.node.value) {
+NodeSlot& Fleet::claim_slot(NodeId node, const protocol::Hello& machine) {
+  while (slots_.size() < node.value) {
     NodeSlot& gap = make_slot(NodeId{static_cast<std::uint16_t>(slots_.size() + 1)});
     gap.is_wanted = gap.is_listed = false;
   }
-  NodeSlot& slot = at(live.node);
-  EPIC_ASSERT(!slot.is_occupied(), "{} is adopted twice", slot.name);
-  place_on(slot, machine);
+  EPIC_ASSERT(!at(node).is_occupied(), "{} is there twice", at(node).name);
+  place_on(at(node), machine);
+  return at(node);
+}
+
+void Fleet::list_drained(const protocol::Hello& machine, NodeId node) { claim_slot(node, machine).is_wanted = false; }
+
+void Fleet::adopt(const protocol::Hello& machine, const protocol::LiveNode& live) {
+  NodeSlot& slot = claim_slot(live.node, machine);
   slot.incarnation = live.incarnation;
   slot.module = {
       .generation = Generation{live.module.generation}, .path = module_.path, .built_at = live.module.built_at};

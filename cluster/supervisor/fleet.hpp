@@ -72,6 +72,8 @@ class Fleet {
   void start_on(const protocol::Hello& machine, std::size_t count);
   /// Takes over a node that a former leader has started there.
   void adopt(const protocol::Hello& machine, const protocol::LiveNode& live);
+  /// A node that was drained there, under a former leader: it is listed, and not started.
+  void list_drained(const protocol::Hello& machine, kernel::NodeId node);
   /// The machine has left or is gone: no node is started there any more.
   void forget_machine(const std::string& machine);
   [[nodiscard]] std::vector<kernel::NodeId> list_on(const std::string& machine) const;
@@ -125,6 +127,7 @@ class Fleet {
   NodeSlot& make_wanted(kernel::NodeId node);
   NodeSlot& make_slot(kernel::NodeId node);
   void place_on(NodeSlot& slot, const protocol::Hello& machine);
+  NodeSlot& claim_slot(kernel::NodeId node, const protocol::Hello& machine);
   [[nodiscard]] NodeProcess::Events listen(NodeSlot& slot);
   void start(NodeSlot& slot);
   [[nodiscard]] std::expected<std::unique_ptr<NodeProcess>, SupervisorError> spawn(NodeSlot& slot);

@@ -61,7 +61,7 @@ void MachineAgent::connect(const std::string& leader, Send send) {
                         .nodes = parts_.options.node_count,
                         .received = received_,
                         .fabric_id = fabric_id_,
-                        .setup = setup_,
+                        .notes = notes_now(),
                         .live = list_live()});
 }
 
@@ -69,6 +69,12 @@ void MachineAgent::disconnect() {
   send_ = nullptr;
   is_welcome_ = false;
   requests_.disconnect();
+}
+
+protocol::FabricNotes MachineAgent::notes_now() const {
+  protocol::FabricNotes notes = notes_;
+  notes.age += parts_.host.now() - noted_at_;
+  return notes;
 }
 
 std::vector<protocol::LiveNode> MachineAgent::list_live() const {
@@ -183,9 +189,11 @@ void MachineAgent::carry_out(const protocol::SignalNode& signal) {
   static_cast<void>(found->second.process->try_signal(signal.number));
 }
 
-void MachineAgent::carry_out(const protocol::SetupIs& setup) {
-  setup_ = std::min(setup.state, static_cast<std::uint32_t>(SetupState::failed));
-  if (parts_.on_setup) parts_.on_setup(static_cast<SetupState>(setup_));
+void MachineAgent::carry_out(const protocol::FabricNotes& notes) {
+  notes_ = notes;
+  noted_at_ = parts_.host.now();
+  const auto setup = static_cast<SetupState>(std::min(notes.setup, static_cast<std::uint32_t>(SetupState::failed)));
+  if (parts_.on_setup) parts_.on_setup(setup);
 }
 
 void MachineAgent::carry_out(const protocol::Dismiss& dismiss) {

@@ -84,7 +84,7 @@ class MachineAgent {
 
   void carry_out(const protocol::Welcome& welcome);
   void carry_out(const protocol::Counted& counted) { kept_.on_counted(counted.messages); }
-  void carry_out(const protocol::SetupIs& setup);
+  void carry_out(const protocol::FabricNotes& notes);
   void carry_out(const protocol::SpawnNode& spawn);
   void carry_out(protocol::ToldNode told);
   void carry_out(const protocol::SignalNode& signal);
@@ -99,6 +99,7 @@ class MachineAgent {
   void send(protocol::FromMachine message);
   void confirm();
   [[nodiscard]] std::vector<protocol::LiveNode> list_live() const;
+  [[nodiscard]] protocol::FabricNotes notes_now() const;
 
   Parts parts_;
   std::string leader_;  // last connected to
@@ -106,7 +107,8 @@ class MachineAgent {
   bool is_welcome_ = false;
   bool has_been_ready_ = false;
   std::string fabric_id_;
-  std::uint32_t setup_ = 0;
+  protocol::FabricNotes notes_;
+  Host::TimePoint noted_at_{};  // when they came
   KeptMessages<protocol::FromMachine> kept_;
   std::uint64_t received_ = 0;  // from this leader
   std::uint64_t confirmed_ = 0;

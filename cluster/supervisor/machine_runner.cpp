@@ -380,7 +380,7 @@ void MachineRunner::begin_if_complete() {
   const auto greeted = machines_->list_greeted();
   auto takeover = plan_takeover(*rows_, greeted, options_.shard_count,
                                 fmt::format("{}/{}", options_.project_directory.string(), machine_));
-  auto module = take_module(greeted);
+  auto module = take_module(takeover.generation);
   if (!module) return fail(module.error());
   const std::uint64_t term = takeover.term.value;
   fabric_ = std::make_unique<Fabric>(FabricParts{.host = host_,
@@ -397,13 +397,10 @@ void MachineRunner::begin_if_complete() {
   fabric_->start();
 }
 
-/// The newest that a node runs; its code may be newer than what the project's directory has.
-std::expected<ModuleCopy, SupervisorError> MachineRunner::take_module(const std::vector<protocol::Hello>& machines) {
-  Generation newest{1};
-  for (const protocol::Hello& machine : machines)
-    for (const protocol::LiveNode& live : machine.live) newest = std::max(newest, Generation{live.module.generation});
-  if (const ModuleCopy* const copy = modules_.find(newest)) return *copy;
-  modules_.go_on_before(newest);
+/// If this machine has no copy of that generation yet, the project's module is taken for it.
+std::expected<ModuleCopy, SupervisorError> MachineRunner::take_module(Generation generation) {
+  if (const ModuleCopy* const copy = modules_.find(generation)) return *copy;
+  modules_.go_on_before(generation);
   return modules_.take();
 }
 

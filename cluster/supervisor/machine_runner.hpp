@@ -58,7 +58,7 @@ class MachineRunner {
   void on_rows(const Rows& rows);
   void accept(boost::asio::local::stream_protocol::socket socket);
   void begin_if_complete();
-  [[nodiscard]] std::expected<ModuleCopy, SupervisorError> take_module(const std::vector<protocol::Hello>& machines);
+  [[nodiscard]] std::expected<ModuleCopy, SupervisorError> take_module(Generation generation);
   void on_fabric_end(const FabricEnd& end);
 
   void finish(int exit_code, std::optional<SupervisorError> error);

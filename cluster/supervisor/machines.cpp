@@ -135,7 +135,10 @@ void Machines::welcome(Machine& machine, std::uint64_t received) {
   machine.send(protocol::Welcome{fabric_id_, machine.received});
   machine.is_welcome = true;
   for (const protocol::ToMachine& message : machine.kept.list()) machine.send(message);
-  if (received == 0) try_send(machine, protocol::SetupIs{setup_});
+  if (received > 0) return;
+  protocol::FabricNotes notes = notes_;
+  notes.age = host_.now() - noted_at_;
+  try_send(machine, std::move(notes));
 }
 
 void Machines::on_link_lost(const std::string& name, LinkNumber link) {
@@ -178,9 +181,10 @@ bool Machines::try_send(Machine& machine, protocol::ToMachine message) {
   return machine.kept.try_keep(std::move(message));
 }
 
-void Machines::tell_setup(std::uint32_t state) {
-  setup_ = state;
-  for (auto& [name, machine] : machines_) try_send(machine, protocol::SetupIs{state});
+void Machines::tell_notes(protocol::FabricNotes notes) {
+  notes_ = std::move(notes);
+  noted_at_ = host_.now();
+  for (auto& [name, machine] : machines_) try_send(machine, notes_);
 }
 
 void Machines::dismiss(const std::string& name, const protocol::Dismiss& message) {

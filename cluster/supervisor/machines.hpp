@@ -71,7 +71,8 @@ class Machines {
   /// One that runs there and is not wanted.
   void drop(const std::string& machine, protocol::ProcessId process);
 
-  void tell_setup(std::uint32_t state);
+  /// To all machines, also those that come later.
+  void tell_notes(protocol::FabricNotes notes);
   void dismiss(const std::string& machine, const protocol::Dismiss& message);
   void dismiss_all(const protocol::Dismiss& message);
   /// This supervisor leads no more, and says nothing more: the processes are the next leader's.
@@ -131,7 +132,8 @@ class Machines {
   Events events_;
   bool is_open_ = false;
   bool is_abandoned_ = false;
-  std::uint32_t setup_ = 0;
+  protocol::FabricNotes notes_;  // told last
+  Host::TimePoint noted_at_{};
   LinkNumber last_link_{0};
   std::map<std::string, Machine> machines_;
   bool is_confirm_planned_ = false;

@@ -43,6 +43,37 @@ bool Quarantine::release(const std::string& entity) {
   return true;
 }
 
+std::vector<protocol::FabricNotes::Suspect> Quarantine::note(Time now) const {
+  std::vector<protocol::FabricNotes::Suspect> noted;
+  for (const auto& [entity, suspect] : suspects_) {
+    noted.push_back({.entity = entity,
+                     .method = suspect.method,
+                     .deaths = suspect.deaths,
+                     .blocked = suspect.blocked,
+                     .last = now - suspect.last,
+                     .left = suspect.until - now,
+                     .wait = suspect.wait});
+    for (const Time death : suspect.recent) noted.back().recent.push_back(now - death);
+  }
+  std::ranges::sort(noted, {}, &protocol::FabricNotes::Suspect::last);
+  if (noted.size() > kNotedMax) noted.resize(kNotedMax);
+  return noted;
+}
+
+void Quarantine::go_on(const std::vector<protocol::FabricNotes::Suspect>& noted, Time then) {
+  for (const auto& one : noted) {
+    Suspect suspect{.method = one.method,
+                    .recent = {},
+                    .blocked = std::chrono::ceil<std::chrono::milliseconds>(one.blocked),
+                    .deaths = one.deaths,
+                    .last = then - one.last,
+                    .until = then + one.left,
+                    .wait = std::chrono::ceil<std::chrono::seconds>(one.wait)};
+    for (const auto ago : one.recent) suspect.recent.push_back(then - ago);
+    suspects_.insert_or_assign(one.entity, std::move(suspect));
+  }
+}
+
 std::vector<Quarantine::Entry> Quarantine::list(Time now) const {
   std::vector<Entry> entries;
   for (const auto& [entity, suspect] : suspects_)

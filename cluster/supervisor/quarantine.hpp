@@ -17,6 +17,8 @@
 #include <string>
 #include <vector>
 
+#include "protocol/machines.hpp"
+
 namespace epic::cluster {
 
 /// Single-threaded; time is given.
@@ -27,6 +29,7 @@ class Quarantine {
   static constexpr std::chrono::seconds kDeathsWithin{60};
   static constexpr std::chrono::seconds kFirst{10};
   static constexpr std::chrono::seconds kLongest{3600};
+  static constexpr std::size_t kNotedMax = 256;
   static constexpr std::size_t kSuspectsMax = 10'000;  // beyond, the one that died longest ago is forgotten
 
   struct Entry {
@@ -42,6 +45,10 @@ class Quarantine {
                                 std::chrono::milliseconds blocked = {});
   /// False: it was not put aside. Its deaths so far are forgotten.
   bool release(const std::string& entity);
+  /// For the next leader: the suspects that died last, kNotedMax of them.
+  [[nodiscard]] std::vector<protocol::FabricNotes::Suspect> note(Time now) const;
+  /// What a former leader has noted, at `then`.
+  void go_on(const std::vector<protocol::FabricNotes::Suspect>& noted, Time then);
   /// The entities that are refused now.
   [[nodiscard]] std::vector<Entry> list(Time now) const;
 

@@ -24,6 +24,10 @@ class QuarantineRunner {
   void inform(kernel::NodeId node) { fleet_.send(node, list()); }
   /// False: it was not in quarantine.
   bool release(const std::string& entity);
+  /// What a former leader has noted, at `then`. Before nodes are informed.
+  void go_on(const std::vector<protocol::FabricNotes::Suspect>& noted, Quarantine::Time then) {
+    quarantine_.go_on(noted, then);
+  }
   [[nodiscard]] const Quarantine& quarantine() const { return quarantine_; }
 
  private:

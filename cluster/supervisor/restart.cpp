@@ -21,6 +21,12 @@ Restart::Node find(std::span<const Restart::Node> nodes, NodeId id) {
 Restart::Restart(RestartWay way, Generation next, std::vector<NodeId> nodes, NodeId extra)
     : way_(way), next_(next), nodes_(std::move(nodes)), extra_(extra) {}
 
+Restart Restart::go_on(Generation next, std::vector<NodeId> nodes) {
+  Restart restart(RestartWay::rolling, next, std::move(nodes), NodeId{0});
+  restart.phase_ = Phase::renewing;
+  return restart;
+}
+
 std::vector<Restart::Order> Restart::step(std::span<const Node> nodes) {
   std::vector<Order> orders;
   const auto has_process = [&](NodeId node) { return find(nodes, node).has_process; };
@@ -87,7 +93,8 @@ void Restart::renew(std::span<const Node> nodes, std::vector<Order>& orders) {
     orders.push_back({Kind::tell_ready, node.id});
     ++renewed_;
   }
-  phase_ = Phase::leaving;
+  phase_ = extra_ == NodeId{0} ? Phase::done : Phase::leaving;
+  if (is_done()) return;
   orders.push_back({Kind::drain, extra_});
   orders.push_back({Kind::forget, extra_});
 }

@@ -59,6 +59,9 @@ class Restart {
   /// `nodes` are the members of the fabric; `extra` is a slot without a process, for a rolling restart.
   Restart(RestartWay way, Generation next, std::vector<kernel::NodeId> nodes, kernel::NodeId extra);
 
+  /// A rolling one that a former leader has begun: some node runs the new copy, or is to, and there is no extra one.
+  [[nodiscard]] static Restart go_on(Generation next, std::vector<kernel::NodeId> nodes);
+
   /// The next orders; `nodes` are all there are.
   [[nodiscard]] std::vector<Order> step(std::span<const Node> nodes);
   /// The new copy could not be started. False if it is too late to go back: then the caller has to deal with it.
@@ -75,6 +78,7 @@ class Restart {
   /// How many of the members run the new copy.
   [[nodiscard]] std::size_t renewed() const { return renewed_; }
   [[nodiscard]] std::size_t count() const { return nodes_.size(); }
+  [[nodiscard]] const std::vector<kernel::NodeId>& nodes() const { return nodes_; }
 
  private:
   enum class Phase : std::uint8_t {
@@ -94,7 +98,7 @@ class Restart {
   RestartWay way_;
   Generation next_;
   std::vector<kernel::NodeId> nodes_;
-  kernel::NodeId extra_;
+  kernel::NodeId extra_;  // 0: none
   Phase phase_ = Phase::begin;
   bool is_given_up_ = false;
   std::size_t renewed_ = 0;

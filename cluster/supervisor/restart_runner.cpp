@@ -44,6 +44,33 @@ std::expected<void, SupervisorError> RestartRunner::begin(RestartWay way, Contro
   return {};
 }
 
+void RestartRunner::go_on() {
+  const ModuleCopy& newest = parts_.fleet.module();
+  std::vector<NodeId> members;
+  bool has_new = false;
+  for (const NodeSlot& slot : parts_.fleet.slots())
+    if (slot.is_wanted) {
+      members.push_back(slot.id);
+      has_new |= slot.module.generation == newest.generation;
+    }
+  if (members.empty()) return;
+  parts_.say(fmt::format("The restart that the former leader had begun goes on, with generation {} of the module.",
+                         newest.generation));
+  const NodeId extra = members.back().next();
+  run_.emplace(Run{.plan = has_new ? Restart::go_on(newest.generation, std::move(members))
+                                   : Restart(RestartWay::rolling, newest.generation, std::move(members), extra),
+                   .former = newest,
+                   .next = newest,
+                   .reply = ControlReply({}, 0),
+                   .error = {},
+                   .begun_at = parts_.host.now()});
+  advance();
+}
+
+bool RestartRunner::includes(NodeId node) const {
+  return run_ && std::ranges::find(run_->plan.nodes(), node) != run_->plan.nodes().end();
+}
+
 std::vector<Restart::Node> RestartRunner::list_nodes() const {
   std::vector<Restart::Node> nodes;
   for (const NodeSlot& slot : parts_.fleet.slots())

@@ -47,6 +47,8 @@ class RestartRunner {
 
   /// Copies the current module and starts. On an error nothing has changed, and the reply is still unanswered.
   [[nodiscard]] std::expected<void, SupervisorError> begin(RestartWay way, ControlReply reply);
+  /// Some nodes run a former generation of the module, because a former leader has not ended its restart.
+  void go_on();
   /// Called after each change of the fleet.
   void advance();
   /// Progress for the client. A first node that dies while it starts is not reported here, but as the restart's
@@ -58,6 +60,10 @@ class RestartRunner {
   void abandon(const std::optional<SupervisorError>& error);
 
   [[nodiscard]] bool is_under_way() const { return run_.has_value(); }
+  /// The generation that nodes are to have; 0: no restart is under way.
+  [[nodiscard]] Generation next() const { return run_ ? run_->next.generation : Generation{0}; }
+  /// It stops and starts again.
+  [[nodiscard]] bool includes(kernel::NodeId node) const;
   /// False while nodes exist only to be stopped.
   [[nodiscard]] bool may_open_shards() const { return !run_ || !run_->plan.is_stopping(); }
 

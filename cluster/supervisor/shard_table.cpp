@@ -47,7 +47,10 @@ void ShardTable::inherit(Inherited inherited) {
   map_.owners = std::move(inherited.owners);
   taken_ = std::move(inherited.taken);
   for (std::size_t shard = 0; shard < map_.owners.size(); ++shard)
-    if (map_.owners[shard] != NodeId{0}) map_.owned_since[shard] = map_.version.next();
+    if (map_.owners[shard] == NodeId{0})
+      newest_[shard] = inherited.generation;
+    else
+      map_.owned_since[shard] = map_.version.next();
   for (const auto& [shard, asked_at] : inherited.moves)
     moves_[shard] = {.from = map_.owners[shard.value], .asked_at = asked_at, .begun = {}};
 }

@@ -66,6 +66,8 @@ class ShardTable {
     std::vector<kernel::NodeId> owners;  // by shard, of those that live; 0: none
     std::vector<kernel::Epoch> taken;    // by shard; 0: its owner has not said so
     std::vector<Move> moves;
+    /// That shards without an owner may have had: none older gets them, as it would drop what it does not know.
+    Generation generation = {};
   };
 
   /// Maps are numbered after `before`.

@@ -28,19 +28,23 @@ Takeover plan_takeover(std::span<const storage::Store::ShardRow> rows, std::span
       takeover.is_takeover = true;
       takeover.fabric_id = machine.fabric_id;
     }
-    takeover.setup =
-        std::max(takeover.setup,
-                 static_cast<SetupState>(std::min(machine.setup, static_cast<std::uint32_t>(SetupState::failed))));
+    if (machine.notes.number > takeover.notes.number) takeover.notes = machine.notes;
     for (const protocol::LiveNode& live : machine.live) nodes.emplace(live.incarnation, &live);
   }
   if (!takeover.is_takeover) return takeover;
 
+  takeover.generation = std::max(takeover.generation, Generation{takeover.notes.generation});
   for (const auto& [incarnation, live] : nodes) {
     takeover.alive.push_back(incarnation);
     takeover.nodes.insert(incarnation);
+    takeover.generation = std::max(takeover.generation, Generation{live->module.generation});
   }
-  takeover.shards = {
-      .owners = std::vector(shard_count, NodeId{0}), .taken = std::vector(shard_count, kernel::Epoch{0}), .moves = {}};
+  takeover.has_older_nodes = std::ranges::any_of(
+      nodes, [&](const auto& node) { return Generation{node.second->module.generation} < takeover.generation; });
+  takeover.shards = {.owners = std::vector(shard_count, NodeId{0}),
+                     .taken = std::vector(shard_count, kernel::Epoch{0}),
+                     .moves = {},
+                     .generation = takeover.generation};
   for (const auto& row : rows) {
     const auto owner = nodes.find(row.incarnation);
     if (row.shard.value >= shard_count || row.node == NodeId{0} || owner == nodes.end()) continue;

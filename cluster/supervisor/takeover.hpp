@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster/supervisor/modules.hpp"
 #include "cluster/supervisor/setup_runner.hpp"
 #include "cluster/supervisor/shard_table.hpp"
 #include "protocol/machines.hpp"
@@ -25,7 +26,10 @@ struct Takeover {
   kernel::Term term = {};
   /// Maps of this term have larger ones.
   kernel::MapVersion first_version = {};
-  SetupState setup = SetupState::none;
+  protocol::FabricNotes notes = {};  // the newest
+  /// Of the module: the newest that a node runs, or that a former leader has begun to start nodes with.
+  Generation generation{1};
+  bool has_older_nodes = false;  // that run a former generation
   std::vector<kernel::Incarnation> alive = {};
   std::set<kernel::Incarnation> nodes = {};  // the same, to look up
   ShardTable::Inherited shards = {};

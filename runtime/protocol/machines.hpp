@@ -69,6 +69,52 @@ struct LiveNode {
 BOOST_DESCRIBE_STRUCT(LiveNode::Asked, (), (shard, map_version))
 BOOST_DESCRIBE_STRUCT(LiveNode, (), (process, pid, node, incarnation, module, age, ready, taken, asked))
 
+/// What the next leader has to know beyond nodes and shards. The leader tells it to every machine, which keeps the
+/// newest. Times are counted from when they were made, the past backwards.
+struct FabricNotes {
+  /// An entity that has killed nodes (cluster/supervisor/quarantine.hpp).
+  struct Suspect {
+    std::string entity;
+    std::string method;
+    std::uint32_t deaths = 0;
+    std::vector<std::chrono::nanoseconds> recent = {};
+    std::chrono::nanoseconds blocked{0};
+    std::chrono::nanoseconds last{0};
+    std::chrono::nanoseconds left{0};  // until it may try again; negative if that is over
+    std::chrono::nanoseconds wait{0};
+    bool operator==(const Suspect&) const = default;
+  };
+  /// A node that was drained, or is being.
+  struct Drained {
+    kernel::NodeId node;
+    std::string machine;
+    bool operator==(const Drained&) const = default;
+  };
+  /// Of nodes, and of entities in quarantine; not the moves of shards.
+  struct Event {
+    std::int64_t wall_ns = 0;
+    std::string node;
+    std::string what;
+    std::string why = {};
+    std::string entity = {};
+    std::optional<std::int64_t> took_us = {};
+    bool operator==(const Event&) const = default;
+  };
+  std::uint64_t number = 0;         // the larger, the newer
+  std::chrono::nanoseconds age{0};  // when they are passed on
+  std::uint32_t setup = 0;          // how far the module's setup has come: SetupState
+  std::uint32_t generation = 0;     // of the module: what nodes load that are started
+  std::uint32_t restart = 0;        // to this generation, under way; 0: none
+  std::vector<Suspect> suspects = {};
+  std::vector<Drained> drained = {};
+  std::vector<Event> events = {};
+  bool operator==(const FabricNotes&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(FabricNotes::Suspect, (), (entity, method, deaths, recent, blocked, last, left, wait))
+BOOST_DESCRIBE_STRUCT(FabricNotes::Drained, (), (node, machine))
+BOOST_DESCRIBE_STRUCT(FabricNotes::Event, (), (wall_ns, node, what, why, entity, took_us))
+BOOST_DESCRIBE_STRUCT(FabricNotes, (), (number, age, setup, generation, restart, suspects, drained, events))
+
 /// The first message on each link.
 struct Hello {
   std::string machine;        // as in coordination
@@ -80,12 +126,12 @@ struct Hello {
   std::uint32_t nodes = 0;     // how many it is to have
   std::uint64_t received = 0;  // messages of this leader
   std::string fabric_id = {};  // that it knows; empty: none yet
-  std::uint32_t setup = 0;     // what the former leader has said about it (Welcome)
+  FabricNotes notes = {};      // the newest that it has
   std::vector<LiveNode> live = {};
   bool operator==(const Hello&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(Hello, (),
-                      (machine, leader, version, store, run_directory, pid, nodes, received, fabric_id, setup, live))
+                      (machine, leader, version, store, run_directory, pid, nodes, received, fabric_id, notes, live))
 
 struct SpawnedNode {
   ProcessId process;
@@ -179,13 +225,6 @@ struct Welcome {
 };
 BOOST_DESCRIBE_STRUCT(Welcome, (), (fabric_id, received))
 
-/// How far the module's setup has come, so that the next leader knows: SetupState.
-struct SetupIs {
-  std::uint32_t state = 0;
-  bool operator==(const SetupIs&) const = default;
-};
-BOOST_DESCRIBE_STRUCT(SetupIs, (), (state))
-
 /// Starts epic-node, with these arguments.
 struct SpawnNode {
   ProcessId process;
@@ -231,6 +270,6 @@ struct Dismiss {
 BOOST_DESCRIBE_STRUCT(Dismiss, (), (why, hint, is_error))
 
 using ToMachine =
-    std::variant<Welcome, Counted, SetupIs, SpawnNode, ToldNode, SignalNode, DropNode, MachineAnswered, Dismiss>;
+    std::variant<Welcome, Counted, FabricNotes, SpawnNode, ToldNode, SignalNode, DropNode, MachineAnswered, Dismiss>;
 
 }  // namespace epic::protocol

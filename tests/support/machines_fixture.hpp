@@ -67,13 +67,15 @@ class MachinesFixture : public FabricFixture {
     const auto rows = store.shards().value();
     auto takeover = plan_takeover(rows, machines->list_greeted(), options.shard_count, "/arena/1");
     const kernel::Term term = takeover.term;
+    const Generation generation = takeover.generation;
+    modules.newest = std::max(modules.newest, generation);
     fabric = std::make_unique<Fabric>(FabricParts{.host = host,
                                                   .options = all.at(leader)->options,
                                                   .paths = all.at(leader)->paths,
                                                   .run = term.value,
                                                   .logs = logs,
                                                   .modules = modules,
-                                                  .module = {.generation = Generation{1}, .path = "/m", .built_at = {}},
+                                                  .module = {.generation = generation, .path = "/m", .built_at = {}},
                                                   .open_store = store.reader_opener(),
                                                   .machines = machines.get(),
                                                   .takeover = std::move(takeover),

@@ -18,6 +18,31 @@ ShardMap map_of(std::uint64_t version, std::vector<std::uint16_t> owners) {
 
 }  // namespace
 
+TEST_CASE("trail: the next leader knows what has become of nodes, and that no shard has moved", "[cluster]") {
+  const FabricTrail::Time now{std::chrono::seconds(1'700'000'000)};
+  FabricTrail before;
+  epic::kernel::ShardMap map;
+  map.owners = {epic::kernel::NodeId{1}, epic::kernel::NodeId{2}};
+  before.on_map(map, now);
+  before.add({.time = now,
+              .node = "node-2",
+              .what = "died",
+              .why = "was killed",
+              .took = std::chrono::microseconds(7),
+              .entity = "Bomb/x"});
+  FabricTrail after;
+  after.go_on(before.note(), map.owners);
+  after.on_map(map, now);
+  const auto events = after.list(0, std::nullopt);
+  REQUIRE(events.size() == 1);
+  CHECK(events.front().wall_ns == before.list(0, std::nullopt).back().wall_ns);
+  CHECK(events.front().event.node == "node-2");
+  CHECK(events.front().event.what == "died");
+  CHECK(events.front().event.why == "was killed");
+  CHECK(events.front().event.entity == "Bomb/x");
+  CHECK(events.front().event.took_us == 7);
+}
+
 TEST_CASE("fabric trail: shards that move are told once they have arrived, together", "[supervisor]") {
   FabricTrail trail;
   trail.on_map(map_of(1, {1, 1, 2, 2}), {});

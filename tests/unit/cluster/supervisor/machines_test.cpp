@@ -245,7 +245,85 @@ TEST_CASE("machines: a move that a leader has begun is ended by the next", "[clu
   const std::size_t held = of_slow();
   CHECK(held > 0);
   fixture.release(slow);  // what it was asked for by the former leader
+  const auto is_drained = [&] {
+    const auto nodes = fixture.ps().nodes;
+    const auto drained = std::ranges::find(nodes, "node-3", &control::Ps::Node::node);
+    return drained != nodes.end() && drained->state == "stopped" && of_slow() == 0;
+  };
+  fixture.wait_until(is_drained);
+
+  fixture.add("fir");
+  fixture.lose_leader();
+  const std::size_t starts = count_starts(fixture);
+  fixture.lead("elm");
+  fixture.pass(std::chrono::minutes(1));
+  CHECK(is_drained());  // and the one after it knows, too
+  CHECK(count_starts(fixture) == starts);
+}
+
+TEST_CASE("machines: an entity in quarantine stays there under the next leader", "[cluster]") {
+  MachinesFixture fixture;
+  fixture.add("oak");
+  fixture.lead("oak");
+  fixture.add("elm");
   fixture.wait_until_level(4);
+  const auto die = [&] {
+    fixture.node(3).crash = Crash{.entity = "Bomb/x", .method = "poke", .frames = {}, .source = Crash::Source::turn};
+    fixture.exit(fixture.node(3), 3);
+    fixture.wait_until([&] { return fixture.ps().nodes.at(2).state == "ready"; });
+  };
+  for (int death = 0; death < 2; ++death) die();
+  fixture.add("ash");
+  die();
+  REQUIRE(fixture.ps().quarantined.size() == 1);
+
+  fixture.lose_leader();
+  fixture.pass(std::chrono::seconds(4));
+  fixture.lead("elm");
+  const auto kept = fixture.ps().quarantined;
+  REQUIRE(kept.size() == 1);
+  CHECK(kept.front().entity == "Bomb/x");
+  CHECK(kept.front().method == "poke");
+  CHECK(kept.front().deaths == 3);
+  CHECK(kept.front().next_attempt_s > 0);
+  CHECK(kept.front().next_attempt_s <= 6);
+
+  CHECK(fixture.request("release", R"({"entity":"Bomb/x"})")->all.back().status == AnswerStatus::ok);
+  fixture.pass(std::chrono::seconds(1));
+  fixture.add("fir");
+  fixture.lose_leader();
+  fixture.lead("ash");
+  CHECK(fixture.ps().quarantined.empty());
+}
+
+TEST_CASE("machines: a rolling restart is ended by the next leader, and no older node gets a shard that a newer had",
+          "[cluster]") {
+  MachinesFixture fixture;
+  fixture.add("oak");
+  fixture.lead("oak");
+  fixture.add("elm");
+  fixture.add("ash");
+  fixture.wait_until_level(6);
+  fixture.pass(std::chrono::minutes(1));
+  FakeNode& slow = fixture.node(3);
+  fixture.never_done.insert(slow.pid);
+  static_cast<void>(fixture.request("restart", R"({"rolling":true})"));
+  fixture.wait_until([&] { return fixture.announced_ago.contains("node-3"); });
+  CHECK(fixture.ps().nodes.at(0).generation == 2);
+  CHECK(fixture.ps().nodes.at(2).generation == 1);
+
+  fixture.lose_leader();  // and all nodes with the new module
+  fixture.lead("ash");
+  fixture.release(slow);
+  fixture.wait_until(
+      [&] {
+        const auto nodes = fixture.ps().nodes;
+        return nodes.size() == 4 && std::ranges::all_of(nodes, [](const auto& node) {
+                 return node.generation == 2 && node.state == "ready" && node.shards > 0;
+               });
+      },
+      std::chrono::minutes(2));
+  CHECK_THAT(fixture.log, Catch::Contains("goes on, with generation 2 of the module"));
 }
 
 TEST_CASE("machines: a deposed leader says nothing more", "[cluster]") {
