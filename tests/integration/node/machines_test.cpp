@@ -47,12 +47,12 @@ struct Place {
 
 /// The servers behind a place, by kind of coordination.
 struct ByPostgresql {
-  PostgresServer server;
+  PostgresServer& server = PostgresServer::shared();
   Place place{server.make_database()};
 };
 struct ByEtcd {
   explicit ByEtcd(EtcdServer::Members members = EtcdServer::Members::one) : etcd(members) {}
-  PostgresServer server;
+  PostgresServer& server = PostgresServer::shared();
   EtcdServer etcd;
   Place place{server.make_database(), "etcd://" + list_addresses()};
 
@@ -141,7 +141,7 @@ TEMPLATE_TEST_CASE("machines: a second supervisor adds its nodes, and leaves in 
 }
 
 TEST_CASE("machines: when the first one stops in order, all do", "[node][large]") {
-  PostgresServer server;
+  PostgresServer& server = PostgresServer::shared();
   const std::string url = server.make_database();
   const ProjectDirectory project;
   const ProjectDirectory other;
@@ -157,7 +157,7 @@ TEST_CASE("machines: when the first one stops in order, all do", "[node][large]"
 }
 
 TEST_CASE("machines: the shards of a machine whose supervisor was killed go to the others", "[node][large]") {
-  PostgresServer server;
+  PostgresServer& server = PostgresServer::shared();
   const std::string url = server.make_database();
   const ProjectDirectory project;
   const ProjectDirectory other;
@@ -207,7 +207,7 @@ TEMPLATE_TEST_CASE("machines: when the leader is killed another leads, and nothi
 }
 
 TEST_CASE("machines: while nobody leads calls go on, and none is lost or takes effect twice", "[node][large]") {
-  PostgresServer server;
+  PostgresServer& server = PostgresServer::shared();
   const std::string url = server.make_database();
   const ProjectDirectory project;
   const ProjectDirectory other;
@@ -258,7 +258,7 @@ TEST_CASE("machines: while nobody leads calls go on, and none is lost or takes e
 
 TEST_CASE("machines: a leader that was stopped for too long leads no more, and its nodes answer nothing",
           "[node][large]") {
-  PostgresServer server;
+  PostgresServer& server = PostgresServer::shared();
   const std::string url = server.make_database();
   const ProjectDirectory project;
   const ProjectDirectory other;
