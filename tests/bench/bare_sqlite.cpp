@@ -69,7 +69,7 @@ class BareWriter {
   }
 
   void commit(int batch) {
-    const std::string bytes(load_.row_bytes, static_cast<char>('a' + batch % 26));
+    const std::string bytes = content_of(load_, batch);
     if (::flock(lock_, LOCK_EX) != 0) throw std::runtime_error("bare SQLite: flock");
     run(database_, "BEGIN IMMEDIATE");
     for (const std::size_t row : rows_of(load_, process_, batch)) put(database_, put_, row, bytes);

@@ -22,6 +22,7 @@
 #include "cluster/control/control_client.hpp"
 #include "cluster/supervisor/supervisor.hpp"
 #include "epic/version.hpp"
+#include "storage/open_store.hpp"
 
 namespace epic::bench {
 
@@ -65,8 +66,8 @@ std::string read_word(int fd) {
 
 }  // namespace
 
-BenchFabric::BenchFabric(std::uint16_t node_count, std::string module)
-    : node_count_(node_count), module_(std::move(module)) {
+BenchFabric::BenchFabric(std::uint16_t node_count, std::string module, std::string store)
+    : node_count_(node_count), module_(std::move(module)), store_(std::move(store)) {
   start();
 }
 
@@ -118,9 +119,7 @@ void BenchFabric::kill() {
   }
 }
 
-storage::StoreAddress BenchFabric::store() const {
-  return {.kind = cluster::SupervisorOptions().store.kind, .location = directory_.path() / ".epic" / "state.sqlite"};
-}
+storage::StoreAddress BenchFabric::store() const { return storage::locate_store(store_, directory_.path() / ".epic"); }
 
 std::map<std::string, std::string> BenchFabric::list_nodes(std::string_view type) const {
   std::map<std::string, std::string> nodes;

@@ -22,8 +22,8 @@ namespace epic::bench {
 class BenchFabric {
  public:
   /// Returns when the nodes are ready, and setup has. Construct it before the process has threads. `module`: one of
-  /// CMakeLists.txt. Throws std::runtime_error.
-  explicit BenchFabric(std::uint16_t node_count, std::string module = "bench_entities");
+  /// CMakeLists.txt. `store`: as in epic.toml. Throws std::runtime_error.
+  explicit BenchFabric(std::uint16_t node_count, std::string module = "bench_entities", std::string store = "sqlite");
   BenchFabric(const BenchFabric&) = delete;
   BenchFabric& operator=(const BenchFabric&) = delete;
   ~BenchFabric();
@@ -74,6 +74,7 @@ class BenchFabric {
   test::TempDir directory_;
   std::uint16_t node_count_;
   std::string module_;
+  std::string store_;
   pid_t supervisor_ = -1;
 };
 

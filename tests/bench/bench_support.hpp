@@ -7,8 +7,12 @@
 
 #include <chrono>
 #include <cstdint>
+#include <expected>
 #include <functional>
+#include <stdexcept>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace epic::bench {
@@ -59,6 +63,13 @@ void print_table(const std::vector<std::vector<std::string>>& rows);
 template <class T>
 void keep(const T& value) {
   asm volatile("" : : "g"(&value) : "memory");
+}
+
+/// The value; throws std::runtime_error with the error's message.
+template <class T, class Error>
+T or_throw(std::expected<T, Error> result) {
+  if (!result) throw std::runtime_error(result.error().message);
+  if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 
 /// Prints on stderr what would make the numbers worthless, such as a debug build.

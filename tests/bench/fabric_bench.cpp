@@ -5,10 +5,8 @@
 #include <poll.h>
 
 #include <atomic>
-#include <cmath>
 #include <condition_variable>
 #include <functional>
-#include <latch>
 #include <mutex>
 #include <random>
 #include <set>
@@ -18,12 +16,12 @@
 #include "bench/bare_sqlite.hpp"
 #include "bench/bench_fabric.hpp"
 #include "bench/bench_support.hpp"
+#include "bench/increments.hpp"
 #include "bench/modules/fabric_entities.hpp"
 #include "kernel/placement.hpp"
 
 using namespace epic::bench;
 using bench_module::Account;
-using bench_module::Adder;
 using bench_module::Caller;
 using bench_module::Echo;
 using epic::Client;
@@ -36,8 +34,6 @@ namespace kernel = epic::kernel;
 constexpr int kRounds = 5;
 constexpr int kCallers = 64;
 constexpr int kAccounts = 1'000;
-constexpr int kIncrements = 40'000;  // per round
-constexpr int kIncrementRounds = 11;
 
 /// An Echo on another node than `caller`.
 epic::Ref<Echo> find_remote_echo(const BenchFabric& fabric, const Client& client, const epic::Ref<Caller>& caller) {
@@ -67,132 +63,12 @@ void compare_remote_calls() {
            .count = 2'000});
 }
 
-/// Callers that each wait for their increment before making the next one.
-class Increments {
- public:
-  explicit Increments(const Client& client) : client_(client) {}
-
-  struct Result {
-    double rows_per_second;
-    std::vector<double> latencies_ns;
-  };
-
-  Result run() {
-    const auto start = Clock::now();
-    for (int caller = 0; caller < kCallers; ++caller) make_next();
-    std::unique_lock lock(mutex_);
-    ended_.wait(lock, [this] { return latencies_ns_.size() == kIncrements; });
-    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    return {kIncrements / seconds, latencies_ns_};
-  }
-
- private:
-  using Clock = std::chrono::steady_clock;
-
-  void make_next() {
-    epic::Ref<Account> account(0);
-    {
-      const std::lock_guard lock(mutex_);
-      if (started_ == kIncrements) return;
-      ++started_;
-      account = client_.get<Account>(static_cast<std::int64_t>(random_() % kAccounts));
-    }
-    client_.async_call(account->add(1), [this, from = Clock::now()](epic::CallResult<std::int64_t> result) {
-      keep(result.get());
-      {
-        const std::lock_guard lock(mutex_);
-        latencies_ns_.push_back(std::chrono::duration<double, std::nano>(Clock::now() - from).count());
-        if (latencies_ns_.size() == kIncrements) ended_.notify_one();
-      }
-      make_next();
-    });
-  }
-
-  const Client& client_;
-  std::mutex mutex_;
-  std::condition_variable ended_;
-  std::mt19937_64 random_{1};
-  int started_ = 0;
-  std::vector<double> latencies_ns_;
-};
-
-/// Increments by callers inside the fabric, each waiting until its own is durable; returns rows per second.
-double run_inside(const Client& client) {
-  std::latch ended(kCallers);
-  const auto start = std::chrono::steady_clock::now();
-  for (int caller = 0; caller < kCallers; ++caller)
-    client.async_call(
-        client.get<Adder>(caller).with(std::chrono::hours(1))->add_many(kAccounts, kIncrements / kCallers),
-        [&ended](epic::CallResult<void> result) {
-          result.get();
-          ended.count_down();
-        });
-  ended.wait();
-  return kIncrements / std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-/// Rows per second of bare writers whose batches are as large as those that the nodes made between two counts.
-double run_yardstick(const BenchFabric::Saved& before, const BenchFabric::Saved& after,
-                     std::vector<double>& batch_rows) {
-  const double rows =
-      static_cast<double>(after.rows - before.rows) / static_cast<double>(after.commits - before.commits);
-  batch_rows.push_back(rows);
-  const auto rows_per_batch = std::max<std::size_t>(1, static_cast<std::size_t>(std::lround(rows)));
-  const WriterLoad load{.batches = kIncrements / 4 / static_cast<int>(rows_per_batch),
-                        .rows_per_batch = rows_per_batch,
-                        .entities = kAccounts};
-  const TempDir directory;
-  return run_writers(load, make_bare_sqlite_writers(directory.file(), load)).rows_per_second;
-}
-
-struct Rates {
-  std::vector<double> epic;
-  std::vector<double> bare;
-  std::vector<double> batch_rows;
-};
-
-void print_rates(const std::string& callers, const Rates& rates) {
-  std::vector<double> ratios;
-  for (std::size_t round = 0; round < rates.epic.size(); ++round)
-    ratios.push_back(rates.epic[round] / rates.bare[round]);
-  print_table({{fmt::format("durable increments, {} entities, 4 nodes", kAccounts), "rows/s"},
-               {fmt::format("{}, {:.1f} rows a commit", callers, percentile(rates.batch_rows, 0.5)),
-                fmt::format("{:.0f}", percentile(rates.epic, 0.5))},
-               {"4 bare SQLite writers, as many rows a batch", fmt::format("{:.0f}", percentile(rates.bare, 0.5))},
-               {"ratio of rows/s, round by round", fmt::format("{:.2f}", percentile(ratios, 0.5))},
-               {"lowest and highest", fmt::format("{:.2f} … {:.2f}", percentile(ratios, 0), percentile(ratios, 1))}});
-}
-
 void compare_durable_increments() {
   const BenchFabric fabric(4);
-  Rates outside;
-  Rates inside;
-  std::vector<double> latencies;
-  for (int round = 0; round <= kIncrementRounds; ++round) {
-    const BenchFabric::Saved first = fabric.count_saved();
-    Increments::Result result;
-    {
-      const Client client = fabric.connect();
-      result = Increments(client).run();
-    }
-    const BenchFabric::Saved second = fabric.count_saved();
-    if (round == 0) continue;  // warm-up: activates the entities
-    outside.epic.push_back(result.rows_per_second);
-    latencies.insert(latencies.end(), result.latencies_ns.begin(), result.latencies_ns.end());
-    outside.bare.push_back(run_yardstick(first, second, outside.batch_rows));
-
-    const BenchFabric::Saved third = fabric.count_saved();
-    {
-      const Client client = fabric.connect();
-      inside.epic.push_back(run_inside(client));
-    }
-    inside.bare.push_back(run_yardstick(third, fabric.count_saved(), inside.batch_rows));
-  }
-  print_rates(fmt::format("epic::Client, {} callers at once", kCallers), outside);
-  print_table(
-      {{"until a client has its answer", "p50", "p99"},
-       {"increment", format_duration(percentile(latencies, 0.5)), format_duration(percentile(latencies, 0.99))}});
-  print_rates(fmt::format("{} entities, each one call after the other", kCallers), inside);
+  compare_increments(fabric, {}, "bare SQLite writers", [](const WriterLoad& load) {
+    const TempDir directory;
+    return run_writers(load, make_bare_sqlite_writers(directory.file(), load)).rows_per_second;
+  });
 }
 
 /// Calls to every account, a few at a time; returns microseconds per call.

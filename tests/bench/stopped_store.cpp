@@ -5,22 +5,13 @@
 #include <string>
 #include <utility>
 
+#include "bench/bench_support.hpp"
 #include "io/random.hpp"
 #include "kernel/placement.hpp"
 #include "storage/grants.hpp"
 #include "storage/open_store.hpp"
 
 namespace epic::bench {
-
-namespace {
-
-template <class T>
-T or_throw(std::expected<T, storage::StoreError> result) {
-  if (!result) throw std::runtime_error(result.error().message);
-  if constexpr (!std::is_void_v<T>) return std::move(*result);
-}
-
-}  // namespace
 
 StoppedStore::StoppedStore(const storage::StoreAddress& address)
     : store_(or_throw(storage::open_store({.address = address}))),

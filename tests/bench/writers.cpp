@@ -43,13 +43,25 @@ void expect(test::Child& writer, const std::string& expected) {
 std::vector<std::size_t> rows_of(const WriterLoad& load, int process, int batch) {
   std::mt19937_64 random(static_cast<std::uint64_t>(process) << 32 | static_cast<std::uint64_t>(batch));
   const auto share = load.entities / static_cast<std::size_t>(load.processes);
+  if (share < load.rows_per_batch) throw std::runtime_error("a writer has fewer entities than rows in a batch");
   std::vector<std::size_t> rows;
+  std::vector<bool> is_taken(share);
   rows.reserve(load.rows_per_batch);
   // Neighbours in the list belong to different processes, like entities of different shards.
-  for (std::size_t i = 0; i < load.rows_per_batch; ++i) {
-    rows.push_back(random() % share * static_cast<std::size_t>(load.processes) + static_cast<std::size_t>(process));
+  while (rows.size() < load.rows_per_batch) {
+    const std::size_t one = random() % share;
+    if (is_taken[one]) continue;
+    is_taken[one] = true;
+    rows.push_back(one * static_cast<std::size_t>(load.processes) + static_cast<std::size_t>(process));
   }
   return rows;
+}
+
+std::string content_of(const WriterLoad& load, int batch) {
+  std::minstd_rand random(static_cast<std::uint32_t>(batch) + 1);
+  std::string bytes(load.row_bytes, '\0');
+  for (char& byte : bytes) byte = static_cast<char>(random() >> 8);
+  return bytes;
 }
 
 WriterResult run_writers(const WriterLoad& load, const MakeWriter& make_writer) {

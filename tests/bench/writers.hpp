@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 namespace epic::bench {
@@ -19,8 +20,12 @@ struct WriterLoad {
   std::size_t row_bytes = 100;
 };
 
-/// The entities of batch `batch` in process `process`: numbers below `entities`.
+/// The entities of batch `batch` in process `process`: numbers below `entities`, each once, as nodes merge what they
+/// save.
 std::vector<std::size_t> rows_of(const WriterLoad& load, int process, int batch);
+
+/// What each row of a batch becomes: bytes that do not compress.
+std::string content_of(const WriterLoad& load, int batch);
 
 /// Commits one batch and returns when it is durable.
 using CommitBatch = std::function<void(int batch)>;

@@ -64,7 +64,7 @@ void PostgresServer::make_data_directory() {
         throw std::runtime_error("cannot give away " + path.string());
 }
 
-PostgresServer::PostgresServer() {
+PostgresServer::PostgresServer(std::vector<std::string> settings) : settings_(std::move(settings)) {
   make_data_directory();
   const int end = run({kPrograms / "initdb", "--no-sync", "--no-instructions", "-A", "trust", "-U", kAdmin,
                        "--locale=C", "-E", "UTF8", "-D", directory_.path() / "data"});
@@ -75,7 +75,7 @@ PostgresServer::PostgresServer() {
   run_sql(url_of(kAdmin, "postgres"), fmt::format("CREATE ROLE {} LOGIN", kRole));
 }
 
-PostgresServer::PostgresServer(const PostgresServer& primary) {
+PostgresServer::PostgresServer(const PostgresServer& primary) : settings_(primary.settings_) {
   make_data_directory();
   const int end = run({kPrograms / "pg_basebackup", "-h", primary.directory_.path(), "-U", kAdmin, "-D",
                        directory_.path() / "data", "--write-recovery-conf", "--checkpoint=fast", "--no-sync"});
@@ -123,10 +123,15 @@ int PostgresServer::run(const std::vector<std::string>& arguments) const {
 
 void PostgresServer::start() {
   const fs::path data = directory_.path() / "data";
-  process_ =
-      spawn({kPrograms / "postgres", "-D", data, "-c", "listen_addresses=", "-c",
-             "unix_socket_directories=" + directory_.path().string(), "-c", "fsync=off", "-c", "shared_buffers=16MB",
-             "-c", "max_connections=40", "-c", "autovacuum=off", "-c", "logging_collector=off"});
+  std::vector<std::string> arguments{kPrograms / "postgres", "-D", data};
+  for (const std::string& setting :
+       {std::string("listen_addresses="), "unix_socket_directories=" + directory_.path().string(),
+        std::string("fsync=off"), std::string("shared_buffers=16MB"), std::string("max_connections=40"),
+        std::string("autovacuum=off"), std::string("logging_collector=off")})
+    arguments.insert(arguments.end(), {"-c", setting});
+  for (const std::string& setting : settings_)
+    arguments.insert(arguments.end(), {"-c", setting});  // the last one counts
+  process_ = spawn(arguments);
   wait_until_up();
 }
 

@@ -17,8 +17,10 @@ namespace epic::test {
 
 class PostgresServer {
  public:
-  PostgresServer();
-  /// A standby of `primary`, which follows it while both run. It is no standby any more after promote().
+  /// `settings`: "name=value", more than what all servers of tests have, or instead.
+  explicit PostgresServer(std::vector<std::string> settings = {});
+  /// A standby of `primary` with its settings, which follows it while both run. It is no standby any more after
+  /// promote().
   explicit PostgresServer(const PostgresServer& primary);
   PostgresServer& operator=(const PostgresServer&) = delete;
   ~PostgresServer();
@@ -60,6 +62,7 @@ class PostgresServer {
   void make_data_directory();
 
   TempDir directory_;
+  std::vector<std::string> settings_;
   pid_t process_ = -1;
   int databases_ = 0;
 };
