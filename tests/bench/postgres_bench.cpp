@@ -126,7 +126,7 @@ void compare_delivered_transfers() {
   PostgresServer server(server_settings());
   const Database database(server);
   const BenchFabric fabric(kWriters, "bench_entities", database.url());
-  compare_transfers(fabric, kRounds,
+  compare_transfers(fabric, {.rounds = kRounds, .each = 100},
                     {.name = fmt::format("{} bare libpq processes, as many row operations a batch", kWriters),
                      .run = [&server](double commit_rows) {
                        // A transfer is four row operations: two rows, a message, and its removal.

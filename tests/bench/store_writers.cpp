@@ -17,6 +17,15 @@ std::uint32_t shard_count_of(const WriterLoad& load) {
 
 kernel::Incarnation incarnation_of(int process) { return kernel::Incarnation{static_cast<std::uint64_t>(process) + 1}; }
 
+/// As nodes do: a server that hundreds ask at once keeps some of them waiting for too long.
+std::unique_ptr<storage::Store> open_when_possible(const storage::StoreAddress& address, const WriterLoad& load) {
+  while (true) {
+    auto opened = storage::open_store(
+        {.address = address, .shard_count = shard_count_of(load), .mode = storage::OpenMode::create});
+    if (opened || !storage::may_be_retried(opened.error().code)) return or_throw(std::move(opened));
+  }
+}
+
 }  // namespace
 
 storage::PutSnapshot put_of(std::size_t row, kernel::ShardId shard, std::uint64_t version, std::uint64_t replaces,
@@ -41,10 +50,7 @@ std::vector<storage::ShardEpoch> grant_and_take(storage::Store& store, const std
 }
 
 StoreWriter::StoreWriter(const storage::StoreAddress& address, const WriterLoad& load, int process)
-    : load_(load),
-      process_(process),
-      store_(or_throw(storage::open_store(
-          {.address = address, .shard_count = shard_count_of(load), .mode = storage::OpenMode::create}))) {
+    : load_(load), process_(process), store_(open_when_possible(address, load)) {
   std::vector<kernel::ShardId> mine;
   for (std::uint32_t shard = 0; shard < shard_count_of(load); ++shard)
     if (static_cast<int>(shard) % load.processes == process) mine.push_back(kernel::ShardId{shard});
@@ -71,9 +77,7 @@ void StoreWriter::commit(int number) {
 }
 
 MakeWriter make_store_writers(const storage::StoreAddress& address, const WriterLoad& load) {
-  // Hundreds of writers would wait for the one that makes the tables.
-  or_throw(storage::open_store(
-      {.address = address, .shard_count = shard_count_of(load), .mode = storage::OpenMode::create}));
+  open_when_possible(address, load);  // before hundreds of writers wait for the one that makes the tables
   return [address, load](int process) -> CommitBatch {
     // Shared by the copies of the returned function.
     const auto writer = std::make_shared<StoreWriter>(address, load, process);

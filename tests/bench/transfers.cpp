@@ -27,7 +27,6 @@ using bench_module::Adder;
 constexpr std::int64_t kSenders = 64;
 constexpr std::int64_t kReceivers = 1'000;    // in all
 constexpr std::size_t kReceiversOfEach = 16;  // in turn
-constexpr std::int64_t kEach = 400;           // operations of each sender in a round
 
 enum class Where : std::uint8_t { same_node, other_node };
 
@@ -60,10 +59,10 @@ std::string payer_key(Where where, std::int64_t number) {
   return fmt::format("payer-{}-{}", where == Where::same_node ? "near" : "far", number);
 }
 
-void add_all(const Client& client, const Placement& placement, Where where) {
+void add_all(const Client& client, const Placement& placement, Where where, std::int64_t each) {
   call_all<void>(client, kSenders, kSenders, [&](std::int64_t number) {
     const auto accounts = placement.pick("Adder", std::to_string(number), where, "counter");
-    return client.get<Adder>(number).with(std::chrono::hours(1))->add_to(accounts, kEach);
+    return client.get<Adder>(number).with(std::chrono::hours(1))->add_to(accounts, each);
   });
 }
 
@@ -86,11 +85,12 @@ class WaitingMail {
   std::unique_ptr<storage::Store> store_;
 };
 
-void pay_all(const WaitingMail& mail, const Client& client, const Placement& placement, Where where) {
+void pay_all(const WaitingMail& mail, const Client& client, const Placement& placement, Where where,
+             std::int64_t each) {
   call_all<void>(client, kSenders, kSenders, [&](std::int64_t number) {
     const std::string key = payer_key(where, number);
     const auto accounts = placement.pick("Account", key, where, "purse");
-    return client.get<Account>(key).with(std::chrono::hours(1))->pay_many(accounts, kEach);
+    return client.get<Account>(key).with(std::chrono::hours(1))->pay_many(accounts, each);
   });
   mail.wait_until_none();
 }
@@ -102,21 +102,20 @@ struct TransferRates {
   std::vector<double> bare = {};         // per second
 };
 
-void run_round(const BenchFabric& fabric, const std::function<void()>& run, TransferRates& rates) {
-  constexpr double kOperations = kSenders * kEach;
+void run_round(const BenchFabric& fabric, double operations, const std::function<void()>& run, TransferRates& rates) {
   const BenchFabric::Saved before = fabric.count_saved();
   const auto begin = std::chrono::steady_clock::now();
   run();
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   const BenchFabric::Saved after = fabric.count_saved();
   const auto rows = static_cast<double>(after.rows - before.rows);
-  rates.per_second.push_back(kOperations / seconds);
-  rates.rows.push_back(rows / kOperations);
+  rates.per_second.push_back(operations / seconds);
+  rates.rows.push_back(rows / operations);
   rates.commit_rows.push_back(rows / static_cast<double>(after.commits - before.commits));
 }
 
 /// What the accounts have that a sender on that side pays to, and what is missing at the senders.
-void check_sums(const Client& client, std::int64_t rounds) {
+void check_sums(const Client& client, const TransferLoad& load) {
   std::int64_t received = 0;
   std::int64_t paid = 0;
   const auto add_to = [](std::int64_t& sum) {
@@ -130,7 +129,7 @@ void check_sums(const Client& client, std::int64_t rounds) {
     call_all<std::int64_t>(
         client, kSenders, kSenders,
         [&](std::int64_t number) { return client.get<Account>(payer_key(where, number))->get(); }, add_to(paid));
-  const std::int64_t expected = rounds * 2 * kSenders * kEach;
+  const std::int64_t expected = (load.rounds + 1) * 2 * kSenders * load.each;
   if (received != expected || paid != -expected)
     throw std::runtime_error(fmt::format("of {} transfers, {} were paid and {} received", expected, -paid, received));
 }
@@ -172,25 +171,28 @@ void print_transfers(std::string_view where, const TransferRates& increments, co
 
 }  // namespace
 
-void compare_transfers(const BenchFabric& fabric, int rounds, const BareTransfers& bare) {
+void compare_transfers(const BenchFabric& fabric, const TransferLoad& load, const BareTransfers& bare) {
+  const auto operations = static_cast<double>(kSenders * load.each);
   fabric.wait_until_level();
   const Placement placement(fabric);
   const WaitingMail mail(fabric.store());
   std::array<TransferRates, 2> increments;
   std::array<TransferRates, 2> transfers;
-  for (int round = 0; round <= rounds; ++round)
+  for (int round = 0; round <= load.rounds; ++round)
     for (const Where where : {Where::same_node, Where::other_node}) {
       TransferRates ignored;
       const auto side = static_cast<std::size_t>(where);
       TransferRates& rates = round == 0 ? ignored : transfers[side];
       {
         const Client client = fabric.connect();
-        run_round(fabric, [&] { add_all(client, placement, where); }, round == 0 ? ignored : increments[side]);
-        run_round(fabric, [&] { pay_all(mail, client, placement, where); }, rates);
+        run_round(
+            fabric, operations, [&] { add_all(client, placement, where, load.each); },
+            round == 0 ? ignored : increments[side]);
+        run_round(fabric, operations, [&] { pay_all(mail, client, placement, where, load.each); }, rates);
       }
       if (bare.run) rates.bare.push_back(bare.run(rates.commit_rows.back()));
     }
-  check_sums(fabric.connect(), rounds + 1);
+  check_sums(fabric.connect(), load);
   print_transfers("their own node", increments[0], transfers[0], bare.name);
   print_transfers("other nodes", increments[1], transfers[1], bare.name);
 }
