@@ -1,109 +1,38 @@
 #pragma once
-// MachineLink: a connection between the supervisors of two machines, as frames (protocol/machines.hpp).
+// MachineLink: one end of a connection between the supervisors of two machines (protocol/machines.hpp).
 //
-// On one host it is a UNIX socket below the `.epic` of the machine that listens, mode 0600, and both sides check that
-// the other is the same user's.
+// Messages come in order until the link ends; what was on its way then is lost. Both sides keep what the other has not
+// confirmed (kept_messages.hpp).
 //
-// Not here: what the messages mean (machine_agent.hpp, machines.hpp).
+// Implementations: machine_socket.hpp.
+// Not here:        what the messages mean (machine_agent.hpp, machines.hpp).
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <cstddef>
-#include <expected>
-#include <filesystem>
 #include <functional>
-#include <memory>
-#include <string>
-#include <vector>
 
-#include "cluster/control/supervisor_error.hpp"
-#include "codec/message_frames.hpp"
-#include "protocol/frame_buffer.hpp"
 #include "protocol/machines.hpp"
 
 namespace epic::cluster {
 
-/// The bytes of a link. On its io_context's only thread; kept alive by what is under way, until it is closed.
-class MachineStream : public std::enable_shared_from_this<MachineStream> {
- public:
-  explicit MachineStream(boost::asio::local::stream_protocol::socket socket) : socket_(std::move(socket)) {}
-  virtual ~MachineStream() = default;
-
-  void start() { read(); }
-  /// Nothing is reported afterwards.
-  void close();
-  [[nodiscard]] bool is_open() const { return socket_.is_open(); }
-  [[nodiscard]] bool is_sent() const { return sending_.empty() && unsent_.empty(); }
-
- protected:
-  /// False if it makes no sense: the link is closed.
-  [[nodiscard]] virtual bool on_frame(std::span<const std::byte> payload) = 0;
-  virtual void on_closed() = 0;
-  [[nodiscard]] std::vector<std::byte>& unsent() { return unsent_; }
-  /// Sends what was added to unsent().
-  void flush();
-
- private:
-  void read();
-  void fail();
-  void write();
-
-  boost::asio::local::stream_protocol::socket socket_;
-  protocol::FrameBuffer buffer_{protocol::kMachineFrameBytesMax};
-  std::vector<std::byte> sending_;  // Invariant: non-empty exactly while a write is in progress
-  std::vector<std::byte> unsent_;
-};
-
+/// On the supervisor's only thread. It calls nothing back from within a call on it.
 template <class In, class Out>
-class MachineLink final : public MachineStream {
+class MachineLink {
  public:
   struct Events {
     std::function<void(const In&)> on_message;
     std::function<void()> on_closed;  // by the other side, or what it sent made no sense
   };
-  MachineLink(boost::asio::local::stream_protocol::socket socket, Events events)
-      : MachineStream(std::move(socket)), events_(std::move(events)) {}
+  virtual ~MachineLink() = default;
 
-  void send(const Out& message) {
-    if (!is_open()) return;
-    writer_.append(message, unsent());
-    flush();
-  }
-
- private:
-  bool on_frame(std::span<const std::byte> payload) override {
-    const auto message = reader_.read(payload);
-    if (message) events_.on_message(*message);
-    return message.has_value();
-  }
-  void on_closed() override { events_.on_closed(); }
-
-  Events events_;
-  codec::FrameReader<In> reader_;
-  codec::FrameWriter<Out> writer_;
+  /// Once.
+  virtual void start(Events events) = 0;
+  virtual void send(const Out& message) = 0;
+  /// Nothing is reported afterwards.
+  virtual void close() = 0;
+  [[nodiscard]] virtual bool is_sent() const = 0;
 };
 
 /// A machine's end of the link, and the leader's.
 using LinkToLeader = MachineLink<protocol::ToMachine, protocol::FromMachine>;
 using LinkToMachine = MachineLink<protocol::FromMachine, protocol::ToMachine>;
-
-/// The error is a sentence's end.
-[[nodiscard]] std::expected<boost::asio::local::stream_protocol::socket, std::string> connect_machine(
-    boost::asio::io_context& context, const std::filesystem::path& path);
-
-/// Accepts links at a path, which is removed at its end.
-class MachineListener {
- public:
-  using OnLink = std::function<void(boost::asio::local::stream_protocol::socket)>;
-  [[nodiscard]] static std::expected<std::unique_ptr<MachineListener>, SupervisorError> listen(
-      boost::asio::io_context& context, const std::filesystem::path& path, OnLink on_link);
-  ~MachineListener();
-
- private:
-  struct Shared;
-  explicit MachineListener(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
-  std::shared_ptr<Shared> shared_;  // shared with Asio handlers that outlive this object
-};
 
 }  // namespace epic::cluster

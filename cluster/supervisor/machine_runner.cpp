@@ -1,31 +1,23 @@
 #include "cluster/supervisor/machine_runner.hpp"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <utility>
 
-#include "codec/described_json.hpp"
-
 namespace epic::cluster {
 
-namespace control = protocol::control;
 using boost::system::error_code;
-using protocol::LogLevel;
 
 namespace {
 
-constexpr std::chrono::milliseconds kMachineTick{200};
-constexpr std::chrono::milliseconds kRowsRetry{500};
-constexpr std::chrono::seconds kLeaveMargin{5};        // beyond the grace
+constexpr std::chrono::milliseconds kSentEvery{20};    // how often is looked whether all was sent
 constexpr std::chrono::milliseconds kLastWords{1000};  // for what was said last to be sent
 
-/// "debian-3f2a91c7": names the supervisor for as long as it lives.
+/// "debian-3f2a91c7".
 std::string name_machine(std::uint64_t random) {
   std::array<char, 65> host{};
   static_cast<void>(::gethostname(host.data(), host.size() - 1));
@@ -39,114 +31,52 @@ bool is_sighup_ignored() {
 
 }  // namespace
 
-struct MachineRunner::Rows {
-  std::vector<storage::Store::ShardRow> list;
-  std::optional<storage::StoreError> error;
-};
-
 MachineRunner::MachineRunner(const SupervisorOptions& options, const RunPaths& paths, const files::Directory& directory,
-                             LogHub& logs, ModuleCopies& modules, GrantWriter::OpenStore open_store)
+                             LogHub& logs, MachineModules& modules, GrantWriter::OpenStore open_store)
     : options_(options),
       paths_(paths),
-      logs_(logs),
-      modules_(modules),
-      open_store_(std::move(open_store)),
       host_(context_, directory),
       place_({.setting = options.coordination, .store = options.store.text(), .project = options.project_name}),
       coordination_(open_coordination(place_, options.lease, context_)),
-      agent_({.host = host_,
-              .options = options,
-              .paths = paths,
-              .machine = machine_ = name_machine(host_.random_id()),
-              .copy_module = [this](const protocol::Configure& configure)
-                  -> std::expected<std::filesystem::path, SupervisorError> {
-                const auto& origin = configure.module_origin;
-                const auto copy =
-                    modules_.take_from(configure.module_path, Generation{origin.generation}, origin.built_at);
-                if (!copy) return std::unexpected(copy.error());
-                return copy->path;
-              },
-              .on_dismissed = [this](const protocol::Dismiss& message) { on_dismissed(message); },
-              .on_ready = [this](std::vector<FabricReady::Node> nodes) { on_nodes_ready(std::move(nodes)); },
-              .on_setup =
-                  [this](SetupState state) {
-                    setup_ = state;
-                    tell_setup();
-                  }}),
-      membership_(
-          host_, *coordination_,
-          {.lease = {.timeout = options.lease, .margin = options.lease_margin},
-           .machine = machine_,
-           .address = paths.machine_socket.string(),
-           .joins = options.joins},
-          {.boot_now = [this] { return host_.boot_now(); },
-           .on_machine =
-               [this](const std::string& machine, const std::optional<std::string>& address) {
-                 if (address)
-                   addresses_[machine] = *address;
-                 else
-                   addresses_.erase(machine);
-                 if (machines_) address ? machines_->on_key(machine) : machines_->on_key_gone(machine);
-                 begin_if_complete();
-               },
-           .on_leader = [this](const std::optional<std::string>& leader) { follow(leader); },
-           .on_lead = [this] { lead(); },
-           .on_renewed =
-               [this](io::BootTime valid_until) {
-                 if (!std::exchange(trouble_, {}).empty())
-                   say(LogLevel::info, "Coordination answers again, and the machine's lease is renewed.");
-                 start_timer_.cancel();
-                 agent_.on_renewed(valid_until);
-               },
-           .on_lost = [this](const std::string& why) { on_lost(why); },
-           .on_no_fabric =
-               [this] {
-                 fail({fmt::format("No supervisor leads a fabric of {} that could be joined.", options_.project_name),
-                       fmt::format("Start it with 'epic run' in {}.", options_.project_directory.string()),
-                       {}});
-               },
-           .on_delayed =
-               [this](const std::string& why) {
-                 if (std::exchange(trouble_, why).empty())
-                   say(LogLevel::error,
-                       fmt::format("Coordination by {} fails, so this machine's lease is not renewed just now: {}",
-                                   describe_coordination(place_), why));
-               }}) {}
-
-MachineRunner::~MachineRunner() = default;
+      machine_({.host = host_,
+                .options = options,
+                .paths = paths,
+                .logs = logs,
+                .modules = modules,
+                .open_store = std::move(open_store),
+                .coordination = *coordination_,
+                .coordination_name = describe_coordination(place_),
+                .machine = name_machine(host_.random_id()),
+                .connect = [this](const std::string& address) -> std::shared_ptr<LinkToLeader> {
+                  auto socket = connect_machine(context_, address);
+                  if (!socket) return nullptr;
+                  return std::make_shared<SocketLink<protocol::ToMachine, protocol::FromMachine>>(*std::move(socket));
+                },
+                .on_end = [this](int exit_code) { on_end(exit_code); }}) {}
 
 int MachineRunner::run() {
   auto server = ControlServer::listen(
       context_, paths_.control_socket,
-      [this](const ControlRequest& request, ControlReply reply) { handle(request, std::move(reply)); });
-  auto listener =
-      MachineListener::listen(context_, paths_.machine_socket, [this](auto socket) { accept(std::move(socket)); });
+      [this](const ControlRequest& request, ControlReply reply) { machine_.handle(request, std::move(reply)); });
+  auto listener = MachineListener::listen(context_, paths_.machine_socket, [this](auto socket) {
+    machine_.accept(std::make_shared<SocketLink<protocol::FromMachine, protocol::ToMachine>>(std::move(socket)));
+  });
   if (!server || !listener) {
     if (options_.on_error) options_.on_error(server ? listener.error() : server.error());
     return kExitFailed;
   }
   server_ = std::move(*server);
   listener_ = std::move(*listener);
-  server_->watch_room([this] {
-    if (fabric_) fabric_->on_room();
-  });
+  server_->watch_room([this] { machine_.on_room(); });
   listen_to_signals();
-  say(LogLevel::info, fmt::format("This machine is {}.", machine_));
-  membership_.start();
-  start_timer_.expires_after(options_.start_timeout, [this] {
-    fail({fmt::format("Coordination by {} has given this machine no lease within {}{}", describe_coordination(place_),
-                      std::chrono::ceil<std::chrono::seconds>(options_.start_timeout),
-                      trouble_.empty() ? "." : fmt::format(": {}", trouble_)),
-          "Check [fabric] coordination in epic.toml, and whether the service runs.", logs_.directory()});
-  });
-  tick();
+  machine_.start();
   context_.run();
   return *exit_code_;
 }
 
 void MachineRunner::listen_to_signals() {
   if (exit_code_) return;
-  if (!is_leaving_) {
+  if (!machine_.is_stopping()) {
     signals_.add(SIGINT);
     signals_.add(SIGTERM);
     if (!is_sighup_ignored()) signals_.add(SIGHUP);
@@ -154,298 +84,24 @@ void MachineRunner::listen_to_signals() {
   signals_.async_wait([this](error_code error, int signal) {
     if (error || exit_code_) return;
     const std::string name = fmt::format("SIG{}", ::sigabbrev_np(signal));
-    if (fabric_ && !fabric_->is_stopping())
-      fabric_->stop(fmt::format("requested by {}", name));
-    else if (fabric_ && signal != SIGHUP)
-      fabric_->kill(fmt::format("requested again by {}", name));
-    else if (!fabric_ && !is_leaving_)
-      leave(fmt::format("requested by {}", name));
-    else if (!fabric_ && signal != SIGHUP)
-      finish(kExitInterrupted, std::nullopt);
+    if (!machine_.is_stopping())
+      machine_.stop(fmt::format("requested by {}", name));
+    else if (signal != SIGHUP)
+      machine_.stop_at_once(fmt::format("requested again by {}", name));
     listen_to_signals();
   });
 }
 
-void MachineRunner::tick() {
-  if (exit_code_) return;
-  tick_.expires_after(kMachineTick, [this] { tick(); });
-  if (!link_) connect();
-  if (!fabric_ && !is_leaving_ && !host_.is_directory_in_place()) leave("its directory is gone");
-}
-
-// ---- as one machine of several ----
-
-void MachineRunner::follow(const std::optional<std::string>& leader) {
-  leader_ = leader;
-  if (link_ && leader) std::exchange(link_, nullptr)->close();  // one that ends may still have something to say
-  if (!link_) agent_.disconnect();
-  say(LogLevel::info, leader ? fmt::format("{} leads the fabric.", *leader)
-                             : "Nobody leads the fabric at the moment; its nodes go on.");
-  connect();
-}
-
-/// Tried again with each tick.
-void MachineRunner::connect() {
-  if (!leader_ || machines_ || is_dismissed_ || exit_code_) return;
-  const auto address = addresses_.find(*leader_);
-  if (address == addresses_.end()) return;
-  auto socket = connect_machine(context_, address->second);
-  if (!socket) return;
-  link_ = std::make_shared<LinkToLeader>(*std::move(socket),
-                                         LinkToLeader::Events{.on_message =
-                                                                  [this](const protocol::ToMachine& message) {
-                                                                    if (link_) agent_.on_message(message);
-                                                                  },
-                                                              .on_closed =
-                                                                  [this] {
-                                                                    link_.reset();
-                                                                    agent_.disconnect();
-                                                                  }});
-  link_->start();
-  agent_.connect(*leader_, [this](const protocol::FromMachine& message) {
-    if (link_) link_->send(message);
-  });
-  if (is_leaving_) agent_.leave();
-}
-
-void MachineRunner::handle(const ControlRequest& request, ControlReply reply) {
-  if (fabric_) return fabric_->handle(request, std::move(reply));
-  if (request.verb == control::Ping::kVerb.name) return answer_ping(reply);
-  if (request.verb != control::Stop::kVerb.name) return agent_.ask(request, std::move(reply));
-  reply.part(codec::describe_json(control::Stop::Answer{.node = "supervisor", .event = "stopping", .unsaved = {}}));
-  stop_watchers_.push_back(std::move(reply));
-  leave("requested by 'epic stop'");
-}
-
-/// It is about this supervisor, which may have nobody to ask.
-void MachineRunner::answer_ping(const ControlReply& reply) const {
-  const ModuleCopy* const copy = modules_.newest();
-  reply.finish(
-      codec::describe_json(control::Ping::Answer{.version = options_.version,
-                                                 .pid = host_.pid(),
-                                                 .project = options_.project_name,
-                                                 .directory = options_.project_directory.string(),
-                                                 .module = options_.module_path.string(),
-                                                 .module_copy = copy == nullptr ? std::string() : copy->path.string(),
-                                                 .generation = copy == nullptr ? 0 : copy->generation.value,
-                                                 .fabric = agent_.fabric_id(),
-                                                 .nodes = options_.node_count,
-                                                 .shards = options_.shard_count,
-                                                 .logs = logs_.directory().string(),
-                                                 .started_at = protocol::format_time(begun_time_)}));
-}
-
-/// The others go on, with the shards of this machine's nodes.
-void MachineRunner::leave(const std::string& why) {
-  if (std::exchange(is_leaving_, true)) return;
-  say(LogLevel::info, fmt::format("Leaving the fabric: {}.", why));
-  if (options_.on_event) options_.on_event({SupervisorEventKind::stopping, why});
-  if (!agent_.has_processes() || machines_) return finish(kExitOk, std::nullopt);
-  agent_.leave();
-  leave_timer_.expires_after(options_.fabric.grace + kLeaveMargin, [this] {
-    fail({"The machine could not leave the fabric in order: its shards were not given to others in time.",
-          "What was acknowledged is saved, and the other machines go on with it.", logs_.directory()});
-  });
-}
-
-void MachineRunner::on_dismissed(const protocol::Dismiss& message) {
-  is_dismissed_ = true;
-  say(message.is_error ? LogLevel::error : LogLevel::info, message.why);
-  if (message.is_error) return fail({message.why, message.hint, logs_.directory()});
-  finish(kExitOk, std::nullopt);
-}
-
-void MachineRunner::on_nodes_ready(std::vector<FabricReady::Node> nodes) {
-  if (machines_ || !options_.on_ready) return;  // the fabric reports it
-  options_.on_ready({.pid = host_.pid(),
-                     .nodes = std::move(nodes),
-                     .control_socket = paths_.control_socket,
-                     .store = options_.store.shown(),
-                     .log_directory = logs_.directory(),
-                     .took = std::chrono::duration_cast<std::chrono::milliseconds>(host_.now() - begun_at_)});
-  is_ready_told_ = true;
-  tell_setup();
-}
-
-/// Once, and after the nodes are ready: the starter of a detached supervisor waits for both in this order.
-void MachineRunner::tell_setup() {
-  const bool is_over = setup_ == SetupState::done || setup_ == SetupState::failed;
-  if (machines_ || !options_.on_event || !is_ready_told_ || !is_over || std::exchange(is_setup_told_, true)) return;
-  if (setup_ == SetupState::done) return options_.on_event({SupervisorEventKind::setup_done, {}});
-  options_.on_event({SupervisorEventKind::setup_failed, "see the log of the supervisor that has run it"});
-}
-
-/// Others may have this machine's shards, so its nodes must not go on.
-void MachineRunner::on_lost(const std::string& why) {
-  agent_.kill_all();
-  const SupervisorError error{fmt::format("This machine has left the fabric: {}.", why),
-                              "The other machines go on with its shards. Start it again when it can reach them.",
-                              logs_.directory()};
-  if (fabric_ && !exit_code_) return fabric_->depose(error);
-  fail(error);
-}
-
-void MachineRunner::fail(SupervisorError error) { finish(kExitFailed, std::move(error)); }
-
-// ---- as the leader ----
-
-void MachineRunner::lead() {
-  if (exit_code_) return;
-  leader_.reset();
-  if (link_) std::exchange(link_, nullptr)->close();
-  agent_.disconnect();
-  if (is_leaving_) return finish(kExitOk, std::nullopt);  // and another leads
-  machines_.emplace(host_, machine_);
-  for (const auto& [machine, address] : addresses_) machines_->on_key(machine);
-  agent_.connect(machine_, [this](const protocol::FromMachine& message) {
-    host_.post([this, message] {
-      if (const auto* hello = std::get_if<protocol::Hello>(&message))
-        static_cast<void>(machines_->greet(*hello, [this](const protocol::ToMachine& answer) {
-          host_.post([this, answer] { agent_.on_message(answer); });
-        }));
-      else
-        machines_->on_message(machine_, machines_->link_of(machine_), message);
-      begin_if_complete();
-    });
-  });
-  read_rows();
-}
-
-/// On the host's second thread.
-void MachineRunner::read_rows() {
-  const auto rows = std::make_shared<Rows>();  // handed from the work to what follows it
-  host_.run_beside(
-      [open_store = open_store_, rows] {
-        auto store = open_store();
-        auto list = store ? (*store)->shards() : std::unexpected(store.error());
-        if (list)
-          rows->list = *std::move(list);
-        else
-          rows->error = list.error();
-      },
-      [this, rows] { on_rows(*rows); });
-}
-
-void MachineRunner::on_rows(const Rows& rows) {
-  if (exit_code_) return;
-  const bool is_new = rows.error && rows.error->code == storage::StoreErrorCode::not_found;
-  if (rows.error && storage::ends_fabric(rows.error->code)) return fail({rows.error->message, {}, logs_.directory()});
-  if (rows.error && !is_new) {
-    say(LogLevel::error, "The owners of shards cannot be read just now: " + rows.error->message);
-    return rows_timer_.expires_after(kRowsRetry, [this] { read_rows(); });
-  }
-  rows_ = rows.list;
-  begin_if_complete();
-}
-
-void MachineRunner::accept(boost::asio::local::stream_protocol::socket socket) {
-  // Shared with the events of the link: the machine and its link's number, once it has greeted.
-  auto name = std::make_shared<std::string>();
-  auto number = std::make_shared<Machines::LinkNumber>();
-  auto self = std::make_shared<std::weak_ptr<LinkToMachine>>();
-  auto link = std::make_shared<LinkToMachine>(
-      std::move(socket),
-      LinkToMachine::Events{.on_message =
-                                [this, name, number, self](const protocol::FromMachine& message) {
-                                  const auto drop = [&] {
-                                    const auto link = self->lock();
-                                    link->close();
-                                    std::erase(links_, link);
-                                  };
-                                  const auto* const hello = std::get_if<protocol::Hello>(&message);
-                                  if (!machines_ || exit_code_ || (hello != nullptr) != name->empty()) return drop();
-                                  if (hello == nullptr) return machines_->on_message(*name, *number, message);
-                                  const auto greeted =
-                                      machines_->greet(*hello, [self](const protocol::ToMachine& answer) {
-                                        if (const auto open = self->lock()) open->send(answer);
-                                      });
-                                  if (!greeted) return drop();  // it tries again
-                                  *name = hello->machine;
-                                  *number = *greeted;
-                                  begin_if_complete();
-                                },
-                            .on_closed =
-                                [this, name, number, self] {
-                                  if (machines_ && !name->empty()) machines_->on_link_lost(*name, *number);
-                                  std::erase(links_, self->lock());
-                                }});
-  *self = link;
-  links_.push_back(link);
-  link->start();
-}
-
-/// With all machines that are there.
-void MachineRunner::begin_if_complete() {
-  if (!machines_ || fabric_ || !rows_ || exit_code_ || addresses_.empty() || !machines_->is_complete()) return;
-  const auto greeted = machines_->list_greeted();
-  auto takeover = plan_takeover(*rows_, greeted, options_.shard_count,
-                                fmt::format("{}/{}", options_.project_directory.string(), machine_));
-  auto module = take_module(takeover.generation);
-  if (!module) return fail(module.error());
-  const std::uint64_t term = takeover.term.value;
-  fabric_ = std::make_unique<Fabric>(FabricParts{.host = host_,
-                                                 .options = options_,
-                                                 .paths = paths_,
-                                                 .run = term,
-                                                 .logs = logs_,
-                                                 .modules = modules_,
-                                                 .module = *std::move(module),
-                                                 .open_store = open_store_,
-                                                 .machines = &*machines_,
-                                                 .takeover = std::move(takeover),
-                                                 .on_end = [this](const FabricEnd& end) { on_fabric_end(end); }});
-  fabric_->start();
-}
-
-/// If this machine has no copy of that generation yet, the project's module is taken for it.
-std::expected<ModuleCopy, SupervisorError> MachineRunner::take_module(Generation generation) {
-  if (const ModuleCopy* const copy = modules_.find(generation)) return *copy;
-  modules_.go_on_before(generation);
-  return modules_.take();
-}
-
-void MachineRunner::on_fabric_end(const FabricEnd& end) {
-  if (!end.error || end.exit_code == kExitOk)
-    machines_->dismiss_all({.why = "The fabric has stopped."});
-  else
-    machines_->dismiss_all({.why = end.error->message, .hint = end.error->hint, .is_error = true});
-  finish(end.exit_code, end.error);
-}
-
-// ---- the end ----
-
-void MachineRunner::finish(int exit_code, std::optional<SupervisorError> error) {
-  if (exit_code_) return;
+void MachineRunner::on_end(int exit_code) {
   exit_code_ = exit_code;
-  if (machines_) machines_->abandon();  // what still runs elsewhere is the next leader's
-  agent_.kill_all();                    // those that have not ended yet
-  tick_.cancel();
-  rows_timer_.cancel();
-  leave_timer_.cancel();
-  start_timer_.cancel();
-  if (error) say(LogLevel::error, error->message);
-  if (error && options_.on_error) options_.on_error(*error);
-  if (!error && options_.on_event) options_.on_event({SupervisorEventKind::stopped, {}});
-  for (const ControlReply& watcher : stop_watchers_)
-    watcher.finish(
-        codec::describe_json(control::Stop::Answer{.node = "supervisor", .event = "stopped", .unsaved = {}}));
-  stop_watchers_.clear();
   server_->stop_listening();
   server_->flush([this] { is_answered_ = true; });
-  const auto give_up_at = host_.now() + kLastWords;
-  membership_.end([this] { is_given_back_ = true; });
-  end_timer_.expires_after(kMachineTick / 4, [this, give_up_at] { end_when_sent(give_up_at); });
+  end_timer_.expires_after(kSentEvery, [this, give_up_at = host_.now() + kLastWords] { end_when_sent(give_up_at); });
 }
 
 void MachineRunner::end_when_sent(Host::TimePoint give_up_at) {
-  const bool is_sent = std::ranges::all_of(links_, [](const auto& link) { return link->is_sent(); }) &&
-                       (!link_ || link_->is_sent()) && is_given_back_ && is_answered_;
-  if (is_sent || host_.now() >= give_up_at) return context_.stop();
-  end_timer_.expires_after(kMachineTick / 10, [this, give_up_at] { end_when_sent(give_up_at); });
-}
-
-void MachineRunner::say(LogLevel level, std::string message) {
-  logs_.add({host_.wall_now(), "supervisor", level, "", std::move(message)});
+  if ((machine_.has_said_all() && is_answered_) || host_.now() >= give_up_at) return context_.stop();
+  end_timer_.expires_after(kSentEvery, [this, give_up_at] { end_when_sent(give_up_at); });
 }
 
 }  // namespace epic::cluster

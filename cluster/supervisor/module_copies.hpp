@@ -10,7 +10,7 @@
 
 namespace epic::cluster {
 
-class ModuleCopies final : public Modules {
+class ModuleCopies final : public MachineModules {
  public:
   /// Copies `module` into `directory`.
   ModuleCopies(std::filesystem::path module, std::filesystem::path directory)
@@ -20,16 +20,12 @@ class ModuleCopies final : public Modules {
   [[nodiscard]] std::expected<ModuleCopy, SupervisorError> take() override;
   void remove_all_but(Generation generation) override;
 
-  /// The copy of a generation that another supervisor has made at `path`, as a file of this one.
-  [[nodiscard]] std::expected<ModuleCopy, SupervisorError> take_from(const std::filesystem::path& path,
-                                                                     Generation generation,
-                                                                     std::chrono::system_clock::time_point built_at);
-  /// Of that generation; null: there is none here.
-  [[nodiscard]] const ModuleCopy* find(Generation generation) const;
-  /// Null: there is none yet.
-  [[nodiscard]] const ModuleCopy* newest() const { return copies_.empty() ? nullptr : &copies_.back(); }
-  /// The next copy is of that generation.
-  void go_on_before(Generation next) { newest_ = Generation{next.value - 1}; }
+  [[nodiscard]] std::expected<ModuleCopy, SupervisorError> take_from(
+      const std::filesystem::path& path, Generation generation,
+      std::chrono::system_clock::time_point built_at) override;
+  [[nodiscard]] const ModuleCopy* find(Generation generation) const override;
+  [[nodiscard]] const ModuleCopy* newest() const override { return copies_.empty() ? nullptr : &copies_.back(); }
+  void go_on_before(Generation next) override { newest_ = Generation{next.value - 1}; }
 
  private:
   [[nodiscard]] std::filesystem::path path_of(Generation generation) const;

@@ -36,4 +36,18 @@ class Modules {
   virtual void remove_all_but(Generation generation) = 0;
 };
 
+/// Those of one machine of several: each has copies of its own.
+class MachineModules : public Modules {
+ public:
+  /// The copy of a generation that another supervisor has made at `path`, as one of this machine.
+  [[nodiscard]] virtual std::expected<ModuleCopy, SupervisorError> take_from(
+      const std::filesystem::path& path, Generation generation, std::chrono::system_clock::time_point built_at) = 0;
+  /// Of that generation; null: there is none here.
+  [[nodiscard]] virtual const ModuleCopy* find(Generation generation) const = 0;
+  /// Null: there is none yet.
+  [[nodiscard]] virtual const ModuleCopy* newest() const = 0;
+  /// The next copy is of that generation.
+  virtual void go_on_before(Generation next) = 0;
+};
+
 }  // namespace epic::cluster

@@ -1,0 +1,389 @@
+#include "cluster/supervisor/machine_supervisor.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "codec/described_json.hpp"
+
+namespace epic::cluster {
+
+namespace control = protocol::control;
+using protocol::LogLevel;
+
+namespace {
+
+constexpr std::chrono::milliseconds kMachineTick{200};
+constexpr std::chrono::milliseconds kRowsRetry{500};
+constexpr std::chrono::seconds kLeaveMargin{5};  // beyond the grace
+
+}  // namespace
+
+struct MachineSupervisor::Rows {
+  std::vector<storage::Store::ShardRow> list;
+  std::optional<storage::StoreError> error;
+};
+
+MachineSupervisor::MachineSupervisor(Parts parts)
+    : options_(parts.options),
+      paths_(parts.paths),
+      logs_(parts.logs),
+      modules_(parts.modules),
+      open_store_(std::move(parts.open_store)),
+      machine_(std::move(parts.machine)),
+      coordination_name_(std::move(parts.coordination_name)),
+      host_(parts.host),
+      connect_to_(std::move(parts.connect)),
+      on_end_(std::move(parts.on_end)),
+      agent_({.host = host_,
+              .options = options_,
+              .paths = paths_,
+              .machine = machine_,
+              .copy_module = [this](const protocol::Configure& configure)
+                  -> std::expected<std::filesystem::path, SupervisorError> {
+                const auto& origin = configure.module_origin;
+                const auto copy =
+                    modules_.take_from(configure.module_path, Generation{origin.generation}, origin.built_at);
+                if (!copy) return std::unexpected(copy.error());
+                return copy->path;
+              },
+              .on_dismissed = [this](const protocol::Dismiss& message) { on_dismissed(message); },
+              .on_ready = [this](std::vector<FabricReady::Node> nodes) { on_nodes_ready(std::move(nodes)); },
+              .on_setup =
+                  [this](SetupState state) {
+                    setup_ = state;
+                    tell_setup();
+                  }}),
+      membership_(
+          host_, parts.coordination,
+          {.lease = {.timeout = options_.lease, .margin = options_.lease_margin},
+           .machine = machine_,
+           .address = paths_.machine_socket.string(),
+           .joins = options_.joins},
+          {.boot_now = [this] { return host_.boot_now(); },
+           .on_machine =
+               [this](const std::string& machine, const std::optional<std::string>& address) {
+                 if (address)
+                   addresses_[machine] = *address;
+                 else
+                   addresses_.erase(machine);
+                 if (machines_) address ? machines_->on_key(machine) : machines_->on_key_gone(machine);
+                 begin_if_complete();
+               },
+           .on_leader = [this](const std::optional<std::string>& leader) { follow(leader); },
+           .on_lead = [this] { lead(); },
+           .on_renewed =
+               [this](io::BootTime valid_until) {
+                 if (!std::exchange(trouble_, {}).empty())
+                   say(LogLevel::info, "Coordination answers again, and the machine's lease is renewed.");
+                 start_timer_.cancel();
+                 agent_.on_renewed(valid_until);
+               },
+           .on_lost = [this](const std::string& why) { on_lost(why); },
+           .on_no_fabric =
+               [this] {
+                 fail({fmt::format("No supervisor leads a fabric of {} that could be joined.", options_.project_name),
+                       fmt::format("Start it with 'epic run' in {}.", options_.project_directory.string()),
+                       {}});
+               },
+           .on_delayed =
+               [this](const std::string& why) {
+                 if (std::exchange(trouble_, why).empty())
+                   say(LogLevel::error,
+                       fmt::format("Coordination by {} fails, so this machine's lease is not renewed just now: {}",
+                                   coordination_name_, why));
+               }}) {}
+
+MachineSupervisor::~MachineSupervisor() = default;
+
+void MachineSupervisor::start() {
+  say(LogLevel::info, fmt::format("This machine is {}.", machine_));
+  membership_.start();
+  start_timer_.expires_after(options_.start_timeout, [this] {
+    fail({fmt::format("Coordination by {} has given this machine no lease within {}{}", coordination_name_,
+                      std::chrono::ceil<std::chrono::seconds>(options_.start_timeout),
+                      trouble_.empty() ? "." : fmt::format(": {}", trouble_)),
+          "Check [fabric] coordination in epic.toml, and whether the service runs.", logs_.directory()});
+  });
+  tick();
+}
+
+void MachineSupervisor::stop(const std::string& why) { fabric_ ? fabric_->stop(why) : leave(why); }
+
+void MachineSupervisor::stop_at_once(const std::string& why) {
+  fabric_ ? fabric_->kill(why) : finish(kExitInterrupted, std::nullopt);
+}
+
+void MachineSupervisor::tick() {
+  if (exit_code_) return;
+  tick_.expires_after(kMachineTick, [this] { tick(); });
+  if (!link_) connect();
+  if (!fabric_ && !is_leaving_ && !host_.is_directory_in_place()) leave("its directory is gone");
+}
+
+// ---- as one machine of several ----
+
+void MachineSupervisor::follow(const std::optional<std::string>& leader) {
+  leader_ = leader;
+  if (link_ && leader) std::exchange(link_, nullptr)->close();  // one that ends may still have something to say
+  if (!link_) agent_.disconnect();
+  say(LogLevel::info, leader ? fmt::format("{} leads the fabric.", *leader)
+                             : "Nobody leads the fabric at the moment; its nodes go on.");
+  connect();
+}
+
+/// Tried again with each tick.
+void MachineSupervisor::connect() {
+  if (!leader_ || machines_ || is_dismissed_ || exit_code_) return;
+  const auto address = addresses_.find(*leader_);
+  if (address == addresses_.end()) return;
+  link_ = connect_to_(address->second);
+  if (!link_) return;
+  link_->start({.on_message =
+                    [this](const protocol::ToMachine& message) {
+                      if (link_) agent_.on_message(message);
+                    },
+                .on_closed =
+                    [this] {
+                      link_.reset();
+                      agent_.disconnect();
+                    }});
+  agent_.connect(*leader_, [this](const protocol::FromMachine& message) {
+    if (link_) link_->send(message);
+  });
+  if (is_leaving_) agent_.leave();
+}
+
+void MachineSupervisor::handle(const ControlRequest& request, ControlReply reply) {
+  if (fabric_) return fabric_->handle(request, std::move(reply));
+  if (request.verb == control::Ping::kVerb.name) return answer_ping(reply);
+  if (request.verb != control::Stop::kVerb.name) return agent_.ask(request, std::move(reply));
+  reply.part(codec::describe_json(control::Stop::Answer{.node = "supervisor", .event = "stopping", .unsaved = {}}));
+  stop_watchers_.push_back(std::move(reply));
+  leave("requested by 'epic stop'");
+}
+
+/// It is about this supervisor, which may have nobody to ask.
+void MachineSupervisor::answer_ping(const ControlReply& reply) const {
+  const ModuleCopy* const copy = modules_.newest();
+  reply.finish(
+      codec::describe_json(control::Ping::Answer{.version = options_.version,
+                                                 .pid = host_.pid(),
+                                                 .project = options_.project_name,
+                                                 .directory = options_.project_directory.string(),
+                                                 .module = options_.module_path.string(),
+                                                 .module_copy = copy == nullptr ? std::string() : copy->path.string(),
+                                                 .generation = copy == nullptr ? 0 : copy->generation.value,
+                                                 .fabric = agent_.fabric_id(),
+                                                 .nodes = options_.node_count,
+                                                 .shards = options_.shard_count,
+                                                 .logs = logs_.directory().string(),
+                                                 .started_at = protocol::format_time(begun_time_)}));
+}
+
+/// The others go on, with the shards of this machine's nodes.
+void MachineSupervisor::leave(const std::string& why) {
+  if (std::exchange(is_leaving_, true)) return;
+  say(LogLevel::info, fmt::format("Leaving the fabric: {}.", why));
+  if (options_.on_event) options_.on_event({SupervisorEventKind::stopping, why});
+  if (!agent_.has_processes() || machines_) return finish(kExitOk, std::nullopt);
+  agent_.leave();
+  leave_timer_.expires_after(options_.fabric.grace + kLeaveMargin, [this] {
+    fail({"The machine could not leave the fabric in order: its shards were not given to others in time.",
+          "What was acknowledged is saved, and the other machines go on with it.", logs_.directory()});
+  });
+}
+
+void MachineSupervisor::on_dismissed(const protocol::Dismiss& message) {
+  is_dismissed_ = true;
+  say(message.is_error ? LogLevel::error : LogLevel::info, message.why);
+  if (message.is_error) return fail({message.why, message.hint, logs_.directory()});
+  finish(kExitOk, std::nullopt);
+}
+
+void MachineSupervisor::on_nodes_ready(std::vector<FabricReady::Node> nodes) {
+  if (machines_ || !options_.on_ready) return;  // the fabric reports it
+  options_.on_ready({.pid = host_.pid(),
+                     .nodes = std::move(nodes),
+                     .control_socket = paths_.control_socket,
+                     .store = options_.store.shown(),
+                     .log_directory = logs_.directory(),
+                     .took = std::chrono::duration_cast<std::chrono::milliseconds>(host_.now() - begun_at_)});
+  is_ready_told_ = true;
+  tell_setup();
+}
+
+/// Once, and after the nodes are ready: the starter of a detached supervisor waits for both in this order.
+void MachineSupervisor::tell_setup() {
+  const bool is_over = setup_ == SetupState::done || setup_ == SetupState::failed;
+  if (machines_ || !options_.on_event || !is_ready_told_ || !is_over || std::exchange(is_setup_told_, true)) return;
+  if (setup_ == SetupState::done) return options_.on_event({SupervisorEventKind::setup_done, {}});
+  options_.on_event({SupervisorEventKind::setup_failed, "see the log of the supervisor that has run it"});
+}
+
+/// Others may have this machine's shards, so its nodes must not go on.
+void MachineSupervisor::on_lost(const std::string& why) {
+  agent_.kill_all();
+  const SupervisorError error{fmt::format("This machine has left the fabric: {}.", why),
+                              "The other machines go on with its shards. Start it again when it can reach them.",
+                              logs_.directory()};
+  if (fabric_ && !exit_code_) return fabric_->depose(error);
+  fail(error);
+}
+
+void MachineSupervisor::fail(SupervisorError error) { finish(kExitFailed, std::move(error)); }
+
+// ---- as the leader ----
+
+void MachineSupervisor::lead() {
+  if (exit_code_) return;
+  leader_.reset();
+  if (link_) std::exchange(link_, nullptr)->close();
+  agent_.disconnect();
+  if (is_leaving_) return finish(kExitOk, std::nullopt);  // and another leads
+  machines_.emplace(host_, machine_);
+  for (const auto& [machine, address] : addresses_) machines_->on_key(machine);
+  agent_.connect(machine_, [this](const protocol::FromMachine& message) {
+    host_.post([this, message] {
+      if (const auto* hello = std::get_if<protocol::Hello>(&message))
+        static_cast<void>(machines_->greet(*hello, [this](const protocol::ToMachine& answer) {
+          host_.post([this, answer] { agent_.on_message(answer); });
+        }));
+      else
+        machines_->on_message(machine_, machines_->link_of(machine_), message);
+      begin_if_complete();
+    });
+  });
+  read_rows();
+}
+
+/// On the host's second thread.
+void MachineSupervisor::read_rows() {
+  const auto rows = std::make_shared<Rows>();  // handed from the work to what follows it
+  host_.run_beside(
+      [open_store = open_store_, rows] {
+        auto store = open_store();
+        auto list = store ? (*store)->shards() : std::unexpected(store.error());
+        if (list)
+          rows->list = *std::move(list);
+        else
+          rows->error = list.error();
+      },
+      [this, rows] { on_rows(*rows); });
+}
+
+void MachineSupervisor::on_rows(const Rows& rows) {
+  if (exit_code_) return;
+  const bool is_new = rows.error && rows.error->code == storage::StoreErrorCode::not_found;
+  if (rows.error && storage::ends_fabric(rows.error->code)) return fail({rows.error->message, {}, logs_.directory()});
+  if (rows.error && !is_new) {
+    say(LogLevel::error, "The owners of shards cannot be read just now: " + rows.error->message);
+    return rows_timer_.expires_after(kRowsRetry, [this] { read_rows(); });
+  }
+  rows_ = rows.list;
+  begin_if_complete();
+}
+
+void MachineSupervisor::accept(const std::shared_ptr<LinkToMachine>& link) {
+  // Shared with the events of the link: the machine and its link's number, once it has greeted.
+  auto name = std::make_shared<std::string>();
+  auto number = std::make_shared<Machines::LinkNumber>();
+  const std::weak_ptr<LinkToMachine> self = link;
+  links_.push_back(link);
+  link->start({.on_message =
+                   [this, name, number, self](const protocol::FromMachine& message) {
+                     const auto drop = [&] {
+                       const auto link = self.lock();
+                       link->close();
+                       std::erase(links_, link);
+                     };
+                     const auto* const hello = std::get_if<protocol::Hello>(&message);
+                     if (!machines_ || exit_code_ || (hello != nullptr) != name->empty()) return drop();
+                     if (hello == nullptr) return machines_->on_message(*name, *number, message);
+                     const auto greeted = machines_->greet(*hello, [self](const protocol::ToMachine& answer) {
+                       if (const auto open = self.lock()) open->send(answer);
+                     });
+                     if (!greeted) return drop();  // it tries again
+                     *name = hello->machine;
+                     *number = *greeted;
+                     begin_if_complete();
+                   },
+               .on_closed =
+                   [this, name, number, self] {
+                     if (machines_ && !name->empty()) machines_->on_link_lost(*name, *number);
+                     std::erase(links_, self.lock());
+                   }});
+}
+
+/// With all machines that are there.
+void MachineSupervisor::begin_if_complete() {
+  if (!machines_ || fabric_ || !rows_ || exit_code_ || addresses_.empty() || !machines_->is_complete()) return;
+  const auto greeted = machines_->list_greeted();
+  auto takeover = plan_takeover(*rows_, greeted, options_.shard_count,
+                                fmt::format("{}/{}", options_.project_directory.string(), machine_));
+  auto module = take_module(takeover.generation);
+  if (!module) return fail(module.error());
+  const std::uint64_t term = takeover.term.value;
+  fabric_ = std::make_unique<Fabric>(FabricParts{.host = host_,
+                                                 .options = options_,
+                                                 .paths = paths_,
+                                                 .run = term,
+                                                 .logs = logs_,
+                                                 .modules = modules_,
+                                                 .module = *std::move(module),
+                                                 .open_store = open_store_,
+                                                 .machines = &*machines_,
+                                                 .takeover = std::move(takeover),
+                                                 .on_end = [this](const FabricEnd& end) { on_fabric_end(end); }});
+  fabric_->start();
+}
+
+/// If this machine has no copy of that generation yet, the project's module is taken for it.
+std::expected<ModuleCopy, SupervisorError> MachineSupervisor::take_module(Generation generation) {
+  if (const ModuleCopy* const copy = modules_.find(generation)) return *copy;
+  modules_.go_on_before(generation);
+  return modules_.take();
+}
+
+void MachineSupervisor::on_fabric_end(const FabricEnd& end) {
+  if (!end.error || end.exit_code == kExitOk)
+    machines_->dismiss_all({.why = "The fabric has stopped."});
+  else
+    machines_->dismiss_all({.why = end.error->message, .hint = end.error->hint, .is_error = true});
+  finish(end.exit_code, end.error);
+}
+
+// ---- the end ----
+
+void MachineSupervisor::finish(int exit_code, std::optional<SupervisorError> error) {
+  if (exit_code_) return;
+  exit_code_ = exit_code;
+  if (machines_) machines_->abandon();  // what still runs elsewhere is the next leader's
+  agent_.kill_all();                    // those that have not ended yet
+  tick_.cancel();
+  rows_timer_.cancel();
+  leave_timer_.cancel();
+  start_timer_.cancel();
+  if (error) say(LogLevel::error, error->message);
+  if (error && options_.on_error) options_.on_error(*error);
+  if (!error && options_.on_event) options_.on_event({SupervisorEventKind::stopped, {}});
+  for (const ControlReply& watcher : stop_watchers_)
+    watcher.finish(
+        codec::describe_json(control::Stop::Answer{.node = "supervisor", .event = "stopped", .unsaved = {}}));
+  stop_watchers_.clear();
+  membership_.end([this] { is_given_back_ = true; });
+  on_end_(exit_code);
+}
+
+bool MachineSupervisor::has_said_all() const {
+  return std::ranges::all_of(links_, [](const auto& link) { return link->is_sent(); }) &&
+         (!link_ || link_->is_sent()) && is_given_back_;
+}
+
+void MachineSupervisor::say(LogLevel level, std::string message) {
+  logs_.add({host_.wall_now(), "supervisor", level, "", std::move(message)});
+}
+
+}  // namespace epic::cluster

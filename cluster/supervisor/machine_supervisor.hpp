@@ -1,0 +1,135 @@
+#pragma once
+// MachineSupervisor: the supervisor of one machine of a fabric that has several.
+//
+// It keeps the machine's place in coordination, runs its nodes, and leads the fabric when it is its turn. Until then
+// control requests go on to the supervisor that leads.
+//
+// It lives in the world that its Host, its coordination and its links give it, and has no other.
+//
+// Not here: what it consists of (membership.hpp, machine_agent.hpp, machines.hpp, fabric.hpp), sockets and signals
+// (machine_runner.hpp).
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cluster/supervisor/fabric.hpp"
+#include "cluster/supervisor/machine_agent.hpp"
+#include "cluster/supervisor/machine_link.hpp"
+#include "cluster/supervisor/machines.hpp"
+#include "cluster/supervisor/membership.hpp"
+#include "cluster/supervisor/modules.hpp"
+
+namespace epic::cluster {
+
+/// Single-threaded.
+class MachineSupervisor {
+ public:
+  /// The references outlive it.
+  struct Parts {
+    Host& host;
+    const SupervisorOptions& options;
+    const RunPaths& paths;  // links of other machines come in at its machine_socket
+    LogHub& logs;
+    MachineModules& modules;
+    GrantWriter::OpenStore open_store;
+    Coordination& coordination;
+    std::string coordination_name;  // "etcd at …", for messages
+    std::string machine;  // names this supervisor for as long as it lives
+    /// A link to the machine with this address in coordination, not started. Null: nobody listens there.
+    std::function<std::shared_ptr<LinkToLeader>(const std::string& address)> connect;
+    /// Its nodes have ended. Called once; it must not destroy the supervisor, which may have something left to say.
+    std::function<void(int exit_code)> on_end;
+  };
+
+  explicit MachineSupervisor(Parts parts);
+  MachineSupervisor(const MachineSupervisor&) = delete;
+  MachineSupervisor& operator=(const MachineSupervisor&) = delete;
+  ~MachineSupervisor();
+
+  void start();
+  /// Another machine's link has come in; it is not started.
+  void accept(const std::shared_ptr<LinkToMachine>& link);
+  void handle(const ControlRequest& request, ControlReply reply);
+  /// A reader of long answers has caught up.
+  void on_room() {
+    if (fabric_) fabric_->on_room();
+  }
+  /// In order: the whole fabric if it leads, this machine otherwise.
+  void stop(const std::string& why);
+  /// At once; after stop().
+  void stop_at_once(const std::string& why);
+
+  [[nodiscard]] bool is_stopping() const { return fabric_ ? fabric_->is_stopping() : is_leaving_; }
+  /// It has a fabric.
+  [[nodiscard]] bool leads() const { return fabric_ != nullptr; }
+  /// After the end: the links have taken everything, and the lease was given back.
+  [[nodiscard]] bool has_said_all() const;
+
+ private:
+  struct Rows;
+
+  void tick();
+
+  // ---- as one machine of several
+  void follow(const std::optional<std::string>& leader);
+  void connect();
+  void answer_ping(const ControlReply& reply) const;
+  void leave(const std::string& why);
+  void on_dismissed(const protocol::Dismiss& message);
+  void on_nodes_ready(std::vector<FabricReady::Node> nodes);
+  void tell_setup();
+  void on_lost(const std::string& why);
+  void fail(SupervisorError error);
+
+  // ---- as the leader
+  void lead();
+  void read_rows();
+  void on_rows(const Rows& rows);
+  void begin_if_complete();
+  [[nodiscard]] std::expected<ModuleCopy, SupervisorError> take_module(Generation generation);
+  void on_fabric_end(const FabricEnd& end);
+
+  void finish(int exit_code, std::optional<SupervisorError> error);
+  void say(protocol::LogLevel level, std::string message);
+
+  const SupervisorOptions& options_;
+  const RunPaths& paths_;
+  LogHub& logs_;
+  MachineModules& modules_;
+  GrantWriter::OpenStore open_store_;
+  std::string machine_;
+  std::string coordination_name_;
+  Host& host_;
+  std::function<std::shared_ptr<LinkToLeader>(const std::string&)> connect_to_;
+  std::function<void(int)> on_end_;
+  Host::TimePoint begun_at_ = host_.now();
+  std::chrono::system_clock::time_point begun_time_ = host_.wall_now();
+  std::optional<Machines> machines_;  // while it leads
+  MachineAgent agent_;
+  Membership membership_;
+  std::map<std::string, std::string> addresses_;  // of machines
+  std::optional<std::string> leader_;             // another machine
+  std::shared_ptr<LinkToLeader> link_;
+  std::vector<std::shared_ptr<LinkToMachine>> links_;
+  std::optional<std::vector<storage::Store::ShardRow>> rows_;  // read as the leader
+  std::unique_ptr<Fabric> fabric_;
+  std::vector<ControlReply> stop_watchers_;
+  bool is_leaving_ = false;
+  bool is_dismissed_ = false;
+  bool is_ready_told_ = false;
+  bool is_setup_told_ = false;
+  SetupState setup_ = SetupState::none;  // as the leader says
+  std::string trouble_;                  // why the lease cannot be renewed; empty: it can
+  bool is_given_back_ = false;           // the lease
+  std::optional<int> exit_code_;
+  Timer tick_{host_};
+  Timer rows_timer_{host_};
+  Timer leave_timer_{host_};
+  Timer start_timer_{host_};  // until there is a lease
+};
+
+}  // namespace epic::cluster
