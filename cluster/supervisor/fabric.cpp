@@ -175,10 +175,11 @@ void Fabric::on_machine_arrived(const protocol::Hello& machine) {
   protocol::Hello missing = machine;
   missing.nodes -= static_cast<std::uint32_t>(count);
   missing_.push_back(std::move(missing));
-  if (!takeover_.is_takeover || shards_.is_open()) start_missing();
+  const bool is_in_time = !takeover_.is_takeover || shards_.is_open();
+  if (is_in_time && restart_.may_open_shards()) start_missing();
 }
 
-/// Those that go on do not wait for them.
+/// Those that go on do not wait for them, and a restart at once starts none before all have stopped.
 void Fabric::start_missing() {
   for (const protocol::Hello& machine : std::exchange(missing_, {}))
     if (machines_->contains(machine.machine)) fleet_.start_on(machine, machine.nodes);

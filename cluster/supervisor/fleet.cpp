@@ -512,7 +512,7 @@ void Fleet::stop_unwanted(NodeId node, std::chrono::nanoseconds grace) {
 NodeSlot& Fleet::make_wanted(NodeId node) {
   if (node.value > slots_.size()) make_slot(node);
   NodeSlot& slot = at(node);
-  if (machines_ != nullptr && !machines_->contains(slot.machine)) {
+  if (!has_machine(slot)) {
     slot.machine = machines_->self();
     slot.socket = paths_.node_socket(node);
   }

@@ -87,6 +87,11 @@ class Fleet {
   /// The processes are another supervisor's from now on: nothing is started any more.
   void abandon();
 
+  /// False if its machine has left or is gone.
+  [[nodiscard]] bool has_machine(const NodeSlot& slot) const {
+    return machines_ == nullptr || machines_->contains(slot.machine);
+  }
+
   /// For an existing slot. The error is a sentence: it has no process now.
   [[nodiscard]] std::expected<pid_t, std::string> signal(kernel::NodeId node, int number);
   /// Its process, if it is ready, continues until stop_unwanted(); no other is started.

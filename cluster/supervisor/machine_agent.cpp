@@ -46,6 +46,8 @@ protocol::NodeEnded ended(ProcessId id, ProcessEnd end, const NodeProcess& proce
 void MachineAgent::connect(const std::string& leader, Send send) {
   if (leader != leader_) {
     leader_ = leader;
+    // It does not hear of these: they may be spares, or end while their shards are given to others.
+    std::erase_if(processes_, [](const auto& one) { return !one.second.is_live(); });
     kept_ = {};
     received_ = confirmed_ = 0;
   }
@@ -80,7 +82,7 @@ protocol::FabricNotes MachineAgent::notes_now() const {
 std::vector<protocol::LiveNode> MachineAgent::list_live() const {
   std::vector<protocol::LiveNode> live;
   for (const auto& [id, process] : processes_) {
-    if (!process.is_ready || process.is_stopping) continue;
+    if (!process.is_live()) continue;
     live.push_back(process.live);
     live.back().age = parts_.host.now() - process.spawned_at;
   }

@@ -3,7 +3,8 @@
 //
 // The leader decides what is started and ended; the agent carries it out, and passes on what its processes and the
 // leader say to each other. While there is no leader, or no link to it, the processes go on. The agent knows of each
-// what a new leader has to know: that it is ready, which shards it has, and which it was asked to give back.
+// what a new leader has to know: that it is ready, which shards it has, and which it was asked to give back. Those that
+// are not ready, or were told to stop, end when there is a new leader.
 //
 // A node loads this machine's own copy of the module, so that it does not need the leader's files.
 //
@@ -80,6 +81,9 @@ class MachineAgent {
     Host::TimePoint spawned_at;
     bool is_ready = false;
     bool is_stopping = false;
+
+    /// What another leader goes on with.
+    [[nodiscard]] bool is_live() const { return is_ready && !is_stopping; }
   };
 
   void carry_out(const protocol::Welcome& welcome);

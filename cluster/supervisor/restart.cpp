@@ -29,6 +29,7 @@ Restart Restart::go_on(Generation next, std::vector<NodeId> nodes) {
 
 std::vector<Restart::Order> Restart::step(std::span<const Node> nodes) {
   std::vector<Order> orders;
+  leave_out_lost(nodes);
   const auto has_process = [&](NodeId node) { return find(nodes, node).has_process; };
   const auto is_ready = [&](NodeId node) { return find(nodes, node).is_ready; };
   switch (phase_) {
@@ -68,6 +69,14 @@ std::vector<Restart::Order> Restart::step(std::span<const Node> nodes) {
       break;
   }
   return orders;
+}
+
+void Restart::leave_out_lost(std::span<const Node> nodes) {
+  for (std::size_t i = nodes_.size(); i-- > 0;) {
+    if (find(nodes, nodes_[i]).has_machine) continue;
+    nodes_.erase(nodes_.begin() + static_cast<std::ptrdiff_t>(i));
+    if (i < renewed_) --renewed_;
+  }
 }
 
 /// Continues with the first node that does not run the new copy yet.

@@ -36,6 +36,7 @@ class Restart {
     bool has_process = false;
     bool is_ready = false;
     bool is_wanted = false;
+    bool has_machine = true;  // false: it has gone with its machine, and is not restarted elsewhere
   };
 
   struct Order {
@@ -91,6 +92,7 @@ class Restart {
     done,
   };
 
+  void leave_out_lost(std::span<const Node> nodes);
   void renew(std::span<const Node> nodes, std::vector<Order>& orders);
   void stop_all(std::vector<Order>& orders);
   void start_all(std::vector<Order>& orders);

@@ -78,7 +78,8 @@ std::vector<Restart::Node> RestartRunner::list_nodes() const {
                      .generation = slot.module.generation,
                      .has_process = slot.is_occupied(),
                      .is_ready = slot.state == NodeState::ready,
-                     .is_wanted = slot.is_wanted});
+                     .is_wanted = slot.is_wanted,
+                     .has_machine = parts_.fleet.has_machine(slot)});
   return nodes;
 }
 

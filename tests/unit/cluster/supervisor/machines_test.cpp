@@ -1,5 +1,6 @@
 #include "cluster/supervisor/machines.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "support/machines_fixture.hpp"
@@ -13,6 +14,11 @@ std::map<std::uint32_t, kernel::Epoch> epochs(MachinesFixture& fixture) {
   std::map<std::uint32_t, kernel::Epoch> all;
   for (const auto& row : fixture.store.shards().value()) all[row.shard.value] = row.epoch;
   return all;
+}
+
+std::size_t count_alive(const MachinesFixture& fixture, const std::string& node) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      fixture.host.spawned, [&](const auto& one) { return one->is_alive && one->program.arguments.front() == node; }));
 }
 
 }  // namespace
@@ -324,6 +330,39 @@ TEST_CASE("machines: a rolling restart is ended by the next leader, and no older
       },
       std::chrono::minutes(2));
   CHECK_THAT(fixture.log, Catch::Contains("goes on, with generation 2 of the module"));
+}
+
+TEST_CASE("machines: a process that is not ready ends when there is another leader, which does not know it",
+          "[cluster]") {
+  MachinesFixture fixture;
+  fixture.add("oak", 1);
+  fixture.lead("oak");
+  fixture.add("elm", 1);
+  fixture.wait_until_level(2);
+  fixture.never_done.insert(fixture.node(1).pid);
+  fixture.request("restart", R"({"rolling":true})");
+  fixture.wait_until([&] { return count_alive(fixture, "node-2") == 2; });  // a spare
+
+  fixture.lose_leader();
+  fixture.lead("elm");
+  CHECK(count_alive(fixture, "node-2") == 1);
+  CHECK(fixture.ps().nodes.size() == 1);
+}
+
+TEST_CASE("machines: one that joins while all nodes stop gets its own when they have started again", "[cluster]") {
+  MachinesFixture fixture;
+  fixture.add("oak");
+  fixture.lead("oak");
+  fixture.wait_until_level(2);
+  FakeNode& slow = fixture.node(1);
+  fixture.never_done.insert(slow.pid);
+  const auto restarted = fixture.request("restart", R"({"rolling":false})");
+
+  fixture.add("elm");
+  CHECK(count_alive(fixture, "node-3") == 0);
+  fixture.exit(slow, 0);
+  fixture.wait_until_level(4);
+  CHECK(restarted->is_ended());
 }
 
 TEST_CASE("machines: a deposed leader says nothing more", "[cluster]") {

@@ -105,6 +105,26 @@ TEST_CASE("restart: rolling, a crashed node that is waiting for its start is wai
   CHECK(f.step() == "ready 1, drain 2, forget 2");
 }
 
+TEST_CASE("restart: a node that has gone with its machine is left out", "[cluster]") {
+  RestartFixture rolling(RestartWay::rolling, 3);
+  rolling.step();
+  rolling.become_ready(4, kNew);
+  rolling.step();
+  rolling.end(1);
+  rolling.step();
+  rolling.become_ready(1, kNew);
+  CHECK(rolling.step() == "ready 1, drain 2, prepare 3");
+  for (const std::uint16_t gone : {1, 2}) rolling.at(gone) = {NodeId{gone}, kOld, false, false, false, false};
+  CHECK(rolling.step() == "drain 3");
+
+  RestartFixture at_once(RestartWay::at_once, 2);
+  at_once.step();
+  at_once.end(1);
+  at_once.end(2);
+  at_once.at(2).has_machine = false;
+  CHECK(at_once.step() == "stopped 1, begin new 0, start 1");
+}
+
 TEST_CASE("restart: rolling, no node is drained while none of the new generation is ready", "[cluster]") {
   RestartFixture f(RestartWay::rolling, 2);
   static_cast<void>(f.step());
