@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "cluster/sim/sim_machine.hpp"
 #include "epic/version.hpp"
 #include "kernel/assert.hpp"
 #include "kernel/placement_groups.hpp"
@@ -25,20 +26,37 @@ constexpr std::string_view kBadModule = "/sim/module-that-cannot-be-loaded";
 }  // namespace
 
 /// The module in each generation: always the same, except for copies that cannot be loaded.
-class Cluster::OneModule final : public Modules {
+class Cluster::OneModule final : public MachineModules {
  public:
   explicit OneModule(bool& is_next_bad) : is_next_bad_(is_next_bad) {}
   std::expected<ModuleCopy, SupervisorError> take() override {
     newest_ = newest_.next();
     const std::string path =
         std::exchange(is_next_bad_, false) ? std::string(kBadModule) : fmt::format("/sim/module-{}", newest_);
-    return ModuleCopy{.generation = newest_, .path = path, .built_at = {}};
+    std::erase_if(copies_, [&](const ModuleCopy& copy) { return copy.generation == newest_; });
+    return take_from(path, newest_, {});
   }
-  void remove_all_but(Generation) override {}
+  void remove_all_but(Generation generation) override {
+    std::erase_if(copies_, [&](const ModuleCopy& copy) { return copy.generation != generation; });
+  }
+  std::expected<ModuleCopy, SupervisorError> take_from(const std::filesystem::path& path, Generation generation,
+                                                       std::chrono::system_clock::time_point built_at) override {
+    if (const ModuleCopy* const copy = find(generation)) return *copy;
+    newest_ = std::max(newest_, generation);
+    copies_.push_back({.generation = generation, .path = path, .built_at = built_at});
+    return copies_.back();
+  }
+  const ModuleCopy* find(Generation generation) const override {
+    const auto found = std::ranges::find(copies_, generation, &ModuleCopy::generation);
+    return found == copies_.end() ? nullptr : &*found;
+  }
+  const ModuleCopy* newest() const override { return copies_.empty() ? nullptr : &copies_.back(); }
+  void go_on_before(Generation next) override { newest_ = Generation{next.value - 1}; }
 
  private:
   bool& is_next_bad_;
   Generation newest_{0};
+  std::vector<ModuleCopy> copies_;
 };
 
 class Cluster::Requester final : public ControlReply::Sink {
@@ -63,7 +81,8 @@ Cluster::Cluster(const ClusterOptions& options, const ModuleInfo& module)
       world_(options.seed, options.timer_lateness),
       network_(world_, options.network),
       disk_(world_, kernel::placement_for(module, options.shard_count), options.disk),
-      coordination_(world_) {
+      coordination_(world_),
+      machines_(options.machines) {
   supervisor_options_.project_name = "simulated";
   supervisor_options_.project_directory = "/sim";
   supervisor_options_.module_path = "/sim/module.so";
@@ -76,38 +95,54 @@ Cluster::Cluster(const ClusterOptions& options, const ModuleInfo& module)
   supervisor_options_.restart = options.restart;
   supervisor_options_.silence_max = options.silence_max;
   supervisor_options_.on_ready = [this](const FabricReady&) { is_ready_ = true; };
+  EPIC_ASSERT(machines_.empty() || options.lease, "machines need leases");
+  for (std::size_t i = 0; i < machines_.size(); ++i) {
+    machines_[i] = std::make_unique<Machine>(Machine{
+        .paths = RunPaths(fmt::format("/sim/machine-{}", i + 1)), .options = supervisor_options_, .modules = {}});
+    SupervisorOptions& own = machines_[i]->options;
+    own.lease = std::chrono::duration_cast<std::chrono::milliseconds>(options.lease->timeout);
+    own.node_count = static_cast<std::uint16_t>((options.nodes + machines_.size() - 1 - i) / machines_.size());
+  }
 }
 
 Cluster::~Cluster() {
   world_.end();
   requesters_.clear();  // nobody is told of what ends here
   clients_.clear();
+  machines_.clear();
   fabric_.reset();
   lease_.reset();
   host_.reset();
   world_.end();  // what their ends have caused
 }
 
-void Cluster::start() { begin_run(); }
+void Cluster::start() {
+  if (machines_.empty()) return begin_run();
+  for (std::size_t machine = 0; machine < machines_.size(); ++machine) start_machine(machine);
+}
+
+NodeSurroundings Cluster::surroundings() {
+  return {.world = world_,
+          .network = network_,
+          .disk = disk_,
+          .find_module = [this](const std::string& path) { return path == kBadModule ? nullptr : &module_; },
+          .on_log = options_.on_node_log,
+          .blocking_delay_max = options_.blocking_delay_max};
+}
+
+std::int64_t Cluster::draw_boot_drift() {
+  return static_cast<std::int64_t>(world_.draw(2 * kMachineDriftPpmMax + 1)) - kMachineDriftPpmMax;
+}
 
 void Cluster::begin_run() {
   is_ready_ = false;
   logs_ = std::make_unique<LogHub>();
   is_next_module_bad_ = false;
   modules_ = std::make_unique<OneModule>(is_next_module_bad_);
-  host_ = std::make_unique<SimHost>(
-      NodeSurroundings{
-          .world = world_,
-          .network = network_,
-          .disk = disk_,
-          .find_module = [this](const std::string& path) { return path == kBadModule ? nullptr : &module_; },
-          .on_log = options_.on_node_log,
-          .blocking_delay_max = options_.blocking_delay_max},
-      options_.drift_ppm_max);
+  host_ = std::make_unique<SimHost>(surroundings(), options_.drift_ppm_max);
   ++run_;
   if (!options_.lease) return begin_fabric();
-  machine_ = std::make_shared<MachineClock>(MachineClock{
-      .drift_ppm = static_cast<std::int64_t>(world_.draw(2 * kMachineDriftPpmMax + 1)) - kMachineDriftPpmMax});
+  machine_ = std::make_shared<MachineClock>(MachineClock{.drift_ppm = draw_boot_drift()});
   host_->set_machine(machine_);
   lease_ = std::make_unique<SimLease>(
       *host_, coordination_, *options_.lease,
@@ -146,8 +181,11 @@ void Cluster::start_again() {
 
 SimClient& Cluster::add_client() {
   std::vector<std::string> addresses;
-  for (std::uint16_t node = 1; node <= options_.nodes; ++node)
-    addresses.push_back(paths_.node_socket(kernel::NodeId{node}).string());
+  for (std::uint16_t node = 1; node <= options_.nodes; ++node) {
+    if (machines_.empty()) addresses.push_back(paths_.node_socket(kernel::NodeId{node}).string());
+    for (const auto& machine : machines_)
+      addresses.push_back(machine->paths.node_socket(kernel::NodeId{node}).string());
+  }
   const Place place = kFirstClientPlace + static_cast<Place>(clients_.size());
   clients_.push_back(std::make_unique<SimClient>(world_, network_, place, std::move(addresses), options_.call_timeout));
   return *clients_.back();
@@ -155,19 +193,26 @@ SimClient& Cluster::add_client() {
 
 std::string Cluster::name_of(std::uint16_t node) const { return fmt::format("node-{}", node); }
 
+SimHost::Child* Cluster::find_child(std::uint16_t node) {
+  if (host_ != nullptr) return host_->find_child(name_of(node));
+  for (const auto& machine : machines_)
+    if (machine->running != nullptr)
+      if (SimHost::Child* const child = machine->running->host().find_child(name_of(node))) return child;
+  return nullptr;
+}
+
 SimNode* Cluster::find_node(std::uint16_t node) {
-  SimHost::Child* const child = host_ == nullptr ? nullptr : host_->find_child(name_of(node));
+  SimHost::Child* const child = find_child(node);
   return child == nullptr ? nullptr : child->node();
 }
 
 void Cluster::crash(std::uint16_t node) {
-  if (SimHost::Child* const child = host_ == nullptr ? nullptr : host_->find_child(name_of(node)))
-    child->die({.exit_code = 0, .signal = 9});
+  if (SimHost::Child* const child = find_child(node)) child->die({.exit_code = 0, .signal = 9});
 }
 
 void Cluster::after_in(std::uint16_t node, nanoseconds delay, std::function<void(SimNode&)> event) {
   world_.after(delay, 0, fingerprint_of("go on", node),
-               [child = host_->find_child(name_of(node))->weak_from_this(), event = std::move(event)] {
+               [child = find_child(node)->weak_from_this(), event = std::move(event)] {
                  const std::shared_ptr<SimHost::Child> same = child.lock();
                  if (same != nullptr && same->node() != nullptr) event(*same->node());
                });
@@ -198,7 +243,7 @@ void Cluster::lose_machine(nanoseconds back_after, nanoseconds uncounted, Surviv
   for (std::uint16_t node = 1; node <= options_.nodes; ++node)
     if (SimNode* const one = find_node(node); one != nullptr && !one->is_paused()) {
       one->pause();
-      stopped.push_back(host_->find_child(name_of(node))->weak_from_this());
+      stopped.push_back(find_child(node)->weak_from_this());
     }
   world_.after(uncounted, 0, fingerprint_of("uncounted"), [machine = machine_, uncounted, stopped] {
     machine->uncounted += uncounted;
@@ -242,21 +287,103 @@ void Cluster::crash_supervisor(nanoseconds back_after, Survival nodes) {
   world_.after(back_after, 0, fingerprint_of("supervisor"), [this] { begin_run(); });
 }
 
+// ---- machines
+
+void Cluster::start_machine(std::size_t number) {
+  Machine& machine = *machines_[number];
+  machine.logs = std::make_unique<LogHub>();
+  machine.modules = std::make_unique<OneModule>(is_next_module_bad_);
+  machine.options.on_ready = [this, &machine](const FabricReady&) {
+    is_ready_ = is_ready_ || machine.running->supervisor().leads();
+  };
+  machine.running = std::make_unique<SimMachine>(SimMachine::Parts{
+      .surroundings = surroundings(),
+      .coordination = coordination_,
+      .place = place_of_machine(number),
+      .options = machine.options,
+      .paths = machine.paths,
+      .logs = *machine.logs,
+      .modules = *machine.modules,
+      .node_drift_ppm_max = options_.drift_ppm_max,
+      .boot_drift_ppm = draw_boot_drift(),
+      .on_end = [this, number] {
+        world_.after(nanoseconds(1), 0, fingerprint_of("machine ends"), [this, number, run = machines_[number]->run] {
+          if (run == machines_[number]->run) crash_machine(number, kStartedAgainAfter);
+        });
+      }});
+}
+
+SimMachine* Cluster::find_machine(std::size_t number) { return machines_[number]->running.get(); }
+
+std::optional<std::size_t> Cluster::find_leader() const {
+  for (std::size_t i = 0; i < machines_.size(); ++i)
+    if (machines_[i]->running != nullptr && machines_[i]->running->supervisor().leads()) return i;
+  return std::nullopt;
+}
+
+bool Cluster::is_on(std::uint16_t node, std::size_t machine) {
+  SimMachine* const running = find_machine(machine);
+  return running != nullptr && running->host().find_child(name_of(node)) != nullptr;
+}
+
+void Cluster::crash_machine(std::size_t number, nanoseconds back_after) {
+  Machine& machine = *machines_[number];
+  if (machine.running == nullptr) return;
+  ++run_;
+  ++machine.run;
+  machine.requesters.clear();
+  machine.running.reset();
+  world_.after(back_after, 0, fingerprint_of("machine", number), [this, number] { start_machine(number); });
+}
+
+void Cluster::pause_machine(std::size_t number, nanoseconds duration, SimMachine::Clock clock) {
+  Machine& machine = *machines_[number];
+  if (machine.running == nullptr || machine.running->host().is_paused()) return;
+  machine.running->pause();
+  world_.after(duration, 0, fingerprint_of("machine goes on", number), [&machine, run = machine.run, duration, clock] {
+    if (run == machine.run && machine.running != nullptr) machine.running->go_on(duration, clock);
+  });
+}
+
+void Cluster::stop_machine_in_order(std::size_t number) {
+  SimMachine* const machine = find_machine(number);
+  if (machine == nullptr || machine->supervisor().is_stopping()) return;
+  world_.enter(machine->host().process_id(), [&] { machine->supervisor().stop("requested by SIGTERM"); });
+}
+
+Process* Cluster::find_supervisor() {
+  if (const auto leader = find_leader()) return &machines_[*leader]->running->host();
+  return fabric_ == nullptr ? nullptr : host_.get();
+}
+
 void Cluster::request(std::string_view verb, std::string body, OnAnswered on_end) {
-  if (fabric_ == nullptr) return;
-  requesters_.push_back(std::make_shared<Requester>(std::move(on_end)));
   const std::uint64_t id = ++last_request_;
-  const ControlReply reply(requesters_.back(), id);
-  world_.enter(host_->process_id(),
-               [&] { fabric_->handle({.id = id, .verb = std::string(verb), .body = std::move(body)}, reply); });
+  const protocol::ControlRequest request{.id = id, .verb = std::string(verb), .body = std::move(body)};
+  const auto requester = std::make_shared<Requester>(std::move(on_end));  // shared with its reply
+  const ControlReply reply(requester, id);
+  for (std::size_t i = 0; i < machines_.size(); ++i) {  // each of them is asked in turn
+    Machine& machine = *machines_[(id + i) % machines_.size()];
+    if (machine.running == nullptr || machine.running->host().is_paused()) continue;
+    machine.requesters.push_back(requester);
+    return world_.enter(machine.running->host().process_id(),
+                        [&] { machine.running->supervisor().handle(request, reply); });
+  }
+  if (fabric_ == nullptr) return;
+  requesters_.push_back(requester);
+  world_.enter(host_->process_id(), [&] { fabric_->handle(request, reply); });
 }
 
 std::vector<std::string> Cluster::log() const {
   std::vector<std::string> lines;
-  if (logs_ == nullptr) return lines;
-  for (const protocol::LogLine& line : logs_->list_recent({}, 10'000))
-    lines.push_back(fmt::format("{} {} {}{}{}", line.source, protocol::to_string(line.level), line.entity,
-                                line.entity.empty() ? "" : ": ", line.message));
+  const auto add = [&](const std::unique_ptr<LogHub>& logs, std::string_view whose) {
+    if (logs == nullptr) return;
+    for (const protocol::LogLine& line : logs->list_recent({}, 10'000))
+      lines.push_back(fmt::format("{}{} {} {}{}{}", whose, line.source, protocol::to_string(line.level), line.entity,
+                                  line.entity.empty() ? "" : ": ", line.message));
+  };
+  add(logs_, {});
+  for (const auto& machine : machines_)
+    add(machine->logs, fmt::format("{}: ", machine->paths.directory.parent_path().filename().string()));
   return lines;
 }
 

@@ -10,6 +10,13 @@ namespace epic::cluster::sim {
 using storage::StoreError;
 using storage::StoreErrorCode;
 
+namespace {
+
+constexpr nanoseconds kInFlightMax = std::chrono::seconds(2);
+constexpr std::uint32_t kEffectPercent = 50;
+
+}  // namespace
+
 /// A process's handle. After an error of the disk it refuses every change, as the store contract has it.
 class DiskStore final : public storage::Store {
  public:
@@ -20,6 +27,7 @@ class DiskStore final : public storage::Store {
     if (auto fault = fault_of_change()) return std::unexpected(*std::move(fault));
     auto granted = rows_->grant(grants);
     if (granted) disk_.note(grants);
+    if (granted && disk_.draw_break()) return std::unexpected(broken());
     return granted;
   }
   std::expected<std::vector<storage::ShardEpoch>, StoreError> take(std::span<const kernel::ShardId> shards,
@@ -30,10 +38,19 @@ class DiskStore final : public storage::Store {
     if (!taken) return taken;
     disk_.note(Disk::Take{{shards.begin(), shards.end()}, node, incarnation});
     disk_.sync();
+    if (disk_.draw_break()) return std::unexpected(broken());
     return taken;
   }
   std::expected<void, StoreError> write_next(const NextBatch& next) override {
+    if (in_flight_ != nullptr) {
+      if (disk_.is_away_) return std::unexpected(unsure());
+      const auto asked = std::exchange(in_flight_, nullptr);
+      asked->is_ended = true;
+      if (asked->is_written) return {};
+    }
+    if (auto absence = disk_.find_absence()) return std::unexpected(*std::move(absence));
     const storage::Batch& batch = next();
+    if (disk_.draw_break()) return break_at(batch);
     if (auto fault = fault_of_change()) return std::unexpected(*std::move(fault));
     auto written = rows_->write_next([&]() -> const storage::Batch& { return batch; });
     if (written) disk_.note(batch);
@@ -48,15 +65,15 @@ class DiskStore final : public storage::Store {
 
   std::expected<std::optional<storage::Snapshot>, StoreError> load(std::string_view type,
                                                                    std::string_view key) override {
-    if (is_off()) return std::unexpected(off());
+    if (auto fault = fault_of_read()) return std::unexpected(*std::move(fault));
     return rows_->load(type, key);
   }
   std::expected<kernel::Version, StoreError> version_floor(kernel::ShardId shard) override {
-    if (is_off()) return std::unexpected(off());
+    if (auto fault = fault_of_read()) return std::unexpected(*std::move(fault));
     return rows_->version_floor(shard);
   }
   std::expected<std::optional<std::string>, StoreError> schema(kernel::SchemaId id) override {
-    if (is_off()) return std::unexpected(off());
+    if (auto fault = fault_of_read()) return std::unexpected(*std::move(fault));
     return rows_->schema(id);
   }
   std::expected<void, StoreError> list(const storage::ListFilter& filter,
@@ -65,7 +82,7 @@ class DiskStore final : public storage::Store {
     return rows_->list(filter, visit, on_corrupt);
   }
   std::expected<storage::MailPage, StoreError> mail_of(kernel::ShardId shard, std::uint64_t after) override {
-    if (is_off()) return std::unexpected(off());
+    if (auto fault = fault_of_read()) return std::unexpected(*std::move(fault));
     return rows_->mail_of(shard, after);
   }
   std::expected<void, StoreError> list_mail(
@@ -78,22 +95,22 @@ class DiskStore final : public storage::Store {
   }
   std::expected<storage::MailCounts, StoreError> count_mail() override { return rows_->count_mail(); }
   std::expected<std::optional<storage::Answer>, StoreError> answer(const storage::AnswerId& id) override {
-    if (is_off()) return std::unexpected(off());
+    if (auto fault = fault_of_read()) return std::unexpected(*std::move(fault));
     return rows_->answer(id);
   }
   std::expected<std::optional<std::int64_t>, StoreError> oldest_answer(kernel::ShardId shard) override {
-    if (is_off()) return std::unexpected(off());
+    if (auto fault = fault_of_read()) return std::unexpected(*std::move(fault));
     return rows_->oldest_answer(shard);
   }
   std::expected<storage::ReminderPage, StoreError> reminders_of(kernel::ShardId shard,
                                                                 const storage::ReminderPlace& after,
                                                                 std::size_t limit) override {
-    if (is_off()) return std::unexpected(off());
+    if (auto fault = fault_of_read()) return std::unexpected(*std::move(fault));
     return rows_->reminders_of(shard, after, limit);
   }
   std::expected<std::vector<std::string>, StoreError> reminder_names(std::string_view type, std::string_view key,
                                                                      std::size_t limit) override {
-    if (is_off()) return std::unexpected(off());
+    if (auto fault = fault_of_read()) return std::unexpected(*std::move(fault));
     return rows_->reminder_names(type, key, limit);
   }
   std::expected<void, StoreError> list_reminders(
@@ -106,13 +123,43 @@ class DiskStore final : public storage::Store {
   std::expected<void, StoreError> begin_moment() override { return rows_->begin_moment(); }
   void end_moment() override { rows_->end_moment(); }
   std::expected<std::vector<storage::TypeCount>, StoreError> count_by_type() override { return rows_->count_by_type(); }
-  std::expected<std::vector<ShardRow>, StoreError> shards() override { return rows_->shards(); }
+  std::expected<std::vector<ShardRow>, StoreError> shards() override {
+    if (auto fault = fault_of_read()) return std::unexpected(*std::move(fault));
+    return rows_->shards();
+  }
   const storage::StoreIdentity& identity() const override { return rows_->identity(); }
 
  private:
+  /// A commit whose connection broke; the server may still carry it out.
+  struct InFlight {
+    bool is_written = false;
+    bool is_ended = false;
+  };
+
+  std::expected<void, StoreError> break_at(const storage::Batch& batch) {
+    in_flight_ = std::make_shared<InFlight>();
+    const auto carry_out = [rows = std::shared_ptr<Store>(*rows_->reader_opener()()), batch, flight = in_flight_] {
+      if (!flight->is_ended)
+        flight->is_written = rows->write_next([&]() -> const storage::Batch& { return batch; }).has_value();
+    };
+    World& world = disk_.world_;
+    if (world.chance(kEffectPercent))
+      carry_out();
+    else if (world.chance(kEffectPercent))
+      world.after(world.draw_delay(kInFlightMax), 0, fingerprint_of("commit in flight"), carry_out);
+    return std::unexpected(unsure());
+  }
+  static StoreError unsure() { return {StoreErrorCode::unsure, "the simulated connection broke at a commit"}; }
+  static StoreError broken() { return {StoreErrorCode::busy, "the simulated connection broke"}; }
+
+  std::optional<StoreError> fault_of_read() const {
+    if (is_off()) return off();
+    return disk_.find_absence();
+  }
   std::optional<StoreError> fault_of_change() {
     if (broken_) return broken_;
     if (is_off()) return off();
+    if (auto absence = disk_.find_absence()) return absence;
     auto fault = disk_.draw_fault();
     if (fault && fault->code == StoreErrorCode::io) broken_ = fault;
     return fault;
@@ -125,6 +172,7 @@ class DiskStore final : public storage::Store {
   std::uint64_t power_cuts_;
   std::unique_ptr<Store> rows_;
   std::optional<StoreError> broken_;
+  std::shared_ptr<InFlight> in_flight_;  // shared with what the server still does
 };
 
 Disk::Disk(World& world, kernel::Placement placement, DiskOptions options)
@@ -148,7 +196,13 @@ std::unique_ptr<storage::MemoryStore> Disk::make_rows() const {
 std::expected<std::unique_ptr<storage::Store>, StoreError> Disk::open() {
   if (options_.is_faultless) return rows_->reader_opener()();
   if (files_ != nullptr) return files_->open();
+  if (auto absence = find_absence()) return std::unexpected(*std::move(absence));
   return std::make_unique<DiskStore>(*this, *rows_->reader_opener()());
+}
+
+std::optional<StoreError> Disk::find_absence() const {
+  if (!is_away_) return std::nullopt;
+  return StoreError{StoreErrorCode::busy, "the simulated database cannot be reached"};
 }
 
 void Disk::reshard(const kernel::Placement& placement) {

@@ -5,6 +5,10 @@
 // stays when the process ends, as in the page cache of a machine. A power cut takes back what nobody has synced, except
 // for as many of the first changes as chance has already written.
 //
+// With `is_server` it is a database of its own: it may be away, and connections may break at a commit, which takes
+// effect then, later, or never. As with the real one, a writer that asks what became of its commit ends it if it is
+// still on its way.
+//
 // With `on_files` the rows are in a SQLite database on files, and the faults are those of its file calls
 // (sim/sqlite_disk.hpp).
 
@@ -31,6 +35,7 @@ struct DiskOptions {
   nanoseconds write_delay_max = std::chrono::milliseconds(2);  // until a transaction has its turn
   nanoseconds sync_delay_max = std::chrono::milliseconds(4);
   bool on_files = false;
+  bool is_server = false;     // a database that is reached over a network; none of the other faults of a disk
   bool is_faultless = false;  // none of the faults below will be made: nothing is kept for them, nor looked after
 };
 
@@ -57,6 +62,10 @@ class Disk {
   /// A process dies within one of its next transactions, at the n-th change to a file from now on.
   void set_death(std::uint64_t calls);
   void cut_power();
+  /// A server cannot be reached. What it was asked may have been done all the same.
+  void set_away(bool is_away) { is_away_ = is_away; }
+  /// Of a server's commits, this many end with a broken connection.
+  void set_breaking(std::uint32_t percent) { breaking_percent_ = percent; }
   /// Everything takes this many times as long; 1: as usual.
   void set_slowness(std::int64_t times) { slowness_ = times; }
 
@@ -72,7 +81,12 @@ class Disk {
   [[nodiscard]] storage::WallClock make_clock() const;
   [[nodiscard]] std::unique_ptr<storage::MemoryStore> make_rows() const;
   static void apply(storage::MemoryStore& rows, const Change& change);
-  void note(Change change) { changes_.push_back(std::move(change)); }
+  void note(Change change) {
+    if (!options_.is_server) changes_.push_back(std::move(change));
+  }
+  [[nodiscard]] bool draw_break() { return breaking_percent_ > 0 && world_.chance(breaking_percent_); }
+  /// Empty: it can be reached.
+  [[nodiscard]] std::optional<storage::StoreError> find_absence() const;
   void sync() { durable_count_ = changes_.size(); }
   /// What the next change meets.
   [[nodiscard]] std::optional<storage::StoreError> draw_fault();
@@ -87,6 +101,8 @@ class Disk {
   std::size_t durable_count_ = 0;                 // of the changes
   std::uint64_t power_cuts_ = 0;
   std::int64_t slowness_ = 1;
+  bool is_away_ = false;
+  std::uint32_t breaking_percent_ = 0;
   bool is_full_ = false;
   bool must_fail_ = false;
   epic::sim::MemoryFiles project_files_{

@@ -43,6 +43,15 @@ constexpr std::array kKinds = {
     std::pair(FaultKind::lose_service, &FaultMix::lose_service),
     std::pair(FaultKind::slow_service, &FaultMix::slow_service),
     std::pair(FaultKind::resharding, &FaultMix::resharding),
+    std::pair(FaultKind::crash_machine, &FaultMix::crash_machine),
+    std::pair(FaultKind::crash_leader, &FaultMix::crash_leader),
+    std::pair(FaultKind::pause_machine, &FaultMix::pause_machine),
+    std::pair(FaultKind::cut_machines, &FaultMix::cut_machines),
+    std::pair(FaultKind::break_links, &FaultMix::break_links),
+    std::pair(FaultKind::lose_contact, &FaultMix::lose_contact),
+    std::pair(FaultKind::stop_machine, &FaultMix::stop_machine),
+    std::pair(FaultKind::lose_database, &FaultMix::lose_database),
+    std::pair(FaultKind::break_commits, &FaultMix::break_commits),
 };
 static_assert(kKinds.size() * sizeof(std::uint32_t) == sizeof(FaultMix), "a weight without a kind is never drawn");
 
@@ -87,6 +96,46 @@ FaultMix FaultMix::gentle() {
           .lose_service = 0,
           .slow_service = 0,
           .resharding = 0};
+}
+
+FaultMix FaultMix::machines() {
+  return {.crash = 3,
+          .crash_two = 1,
+          .pause = 2,
+          .cut = 2,
+          .cut_client = 1,
+          .break_streams = 2,
+          .slow_network = 1,
+          .full_disk = 0,
+          .failed_write = 0,
+          .clock_jump = 0,
+          .crash_supervisor = 0,
+          .cut_power = 0,
+          .drain = 0,
+          .restart_rolling = 2,
+          .slow_pair = 1,
+          .half_open = 1,
+          .reconnect_storm = 1,
+          .slow_disk = 2,
+          .death_in_write = 0,
+          .long_turn = 1,
+          .scale = 0,
+          .restart_at_once = 1,
+          .rejected_module = 1,
+          .crash_leaving = 0,
+          .failed_open = 0,
+          .pause_in_tick = 3,
+          .lose_service = 3,
+          .slow_service = 3,
+          .crash_machine = 6,
+          .crash_leader = 6,
+          .pause_machine = 8,
+          .cut_machines = 6,
+          .break_links = 4,
+          .lose_contact = 8,
+          .stop_machine = 2,
+          .lose_database = 3,
+          .break_commits = 4};
 }
 
 std::vector<Fault> draw_schedule(std::uint64_t seed, const FaultMix& mix, const ScheduleOptions& options) {

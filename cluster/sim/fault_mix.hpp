@@ -52,6 +52,19 @@ struct FaultMix {
   std::uint32_t slow_service = 0;     // … or slow to answer; these four where there is a lease
   std::uint32_t resharding = 0;       // all ends, and goes on with another number of shards; not beside orphans
 
+  // With several machines:
+  std::uint32_t crash_machine = 0;  // all its processes end
+  std::uint32_t crash_leader = 0;   // … that of the leader, mostly while shards move
+  std::uint32_t pause_machine = 0;  // it stands still, mostly beyond its lease, some nodes in the middle of a tick
+  std::uint32_t cut_machines = 0;   // bytes between two machines are held up, one way or both ways
+  std::uint32_t break_links = 0;    // the links between supervisors end
+  std::uint32_t lose_contact = 0;   // one machine cannot reach the coordination service
+  std::uint32_t stop_machine = 0;   // a supervisor is asked to stop: its machine leaves, or the fabric stops
+  std::uint32_t lose_database = 0;  // it cannot be reached
+  std::uint32_t break_commits = 0;  // connections to it break at a commit, whose outcome is unknown then
+
+  /// On several machines, over a database.
+  [[nodiscard]] static FaultMix machines();
   /// Only what no call may fail of: planned moves, and a network and disk that are slow.
   [[nodiscard]] static FaultMix gentle();
 };
@@ -90,6 +103,15 @@ enum class FaultKind : std::uint8_t {
   lose_service,
   slow_service,
   resharding,
+  crash_machine,
+  crash_leader,
+  pause_machine,
+  cut_machines,
+  break_links,
+  lose_contact,
+  stop_machine,
+  lose_database,
+  break_commits,
 };
 
 struct Fault {

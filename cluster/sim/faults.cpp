@@ -115,6 +115,24 @@ std::string Faults::strike(FaultKind kind, Dice dice) {
       return slow_service(dice);
     case FaultKind::resharding:
       return reshard(dice);
+    case FaultKind::crash_machine:
+      return crash_machine(dice.draw(cluster_.count_machines()), dice);
+    case FaultKind::crash_leader:
+      return crash_leader(dice);
+    case FaultKind::pause_machine:
+      return pause_machine(dice.draw(cluster_.count_machines()), dice);
+    case FaultKind::cut_machines:
+      return cut_machines(dice.draw(cluster_.count_machines()), dice);
+    case FaultKind::break_links:
+      return break_links(dice);
+    case FaultKind::lose_contact:
+      return lose_contact(dice.draw(cluster_.count_machines()), dice);
+    case FaultKind::stop_machine:
+      return stop_machine(dice.draw(cluster_.count_machines()));
+    case FaultKind::lose_database:
+      return lose_database(dice);
+    case FaultKind::break_commits:
+      return break_commits(dice);
   }
   return {};
 }
@@ -136,6 +154,7 @@ void Faults::end() {
       held->go_on();
       held->free();
     }
+  if (cluster_.count_machines() > 0) return end_of_machines();
   want_all_nodes();
 }
 

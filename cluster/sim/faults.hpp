@@ -75,6 +75,20 @@ class Faults {
   std::string slow_service(Dice& dice);
   void move_client();
 
+  // machine_faults.cpp
+  void end_of_machines();
+  std::string crash_machine(std::size_t machine, Dice& dice);
+  std::string crash_leader(Dice& dice);
+  std::string pause_machine(std::size_t machine, Dice& dice);
+  std::string cut_machines(std::size_t one, Dice& dice);
+  std::string break_links(Dice& dice);
+  std::string lose_contact(std::size_t machine, Dice& dice);
+  std::string stop_machine(std::size_t machine);
+  std::string lose_database(Dice& dice);
+  std::string break_commits(Dice& dice);
+  void leave_nodes_in_ticks(std::size_t machine, nanoseconds duration, Dice& dice);
+  void move_client_later(nanoseconds at);
+
   std::string cut(Place one, Place other, nanoseconds max, Dice& dice);
   std::string break_streams(std::uint16_t one, std::uint16_t other);
   std::string vanish(std::uint16_t one, Dice& dice);

@@ -86,6 +86,7 @@ void Network::Line::start(End& end, StreamUser& user) {
 
 std::size_t Network::Line::write(End& from, std::span<const std::byte> bytes) {
   End& to = other(from);
+  if (from.is_closed) return bytes.size();  // its process is gone
   if (from.is_alone) give_up_later(from);
   if (to.is_closed || to.end) return bytes.size();  // reading will end with it
   const std::size_t taken = std::min(bytes.size(), network.options_.window_bytes - to.bytes);

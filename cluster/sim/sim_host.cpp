@@ -105,6 +105,15 @@ SimHost::Child* SimHost::find_child(const std::string& name) {
   return nullptr;
 }
 
+std::vector<SimNode*> SimHost::list_nodes() const {
+  std::vector<SimNode*> nodes;
+  for (const auto& [name, children] : children_)
+    for (const auto& one : children)
+      if (const std::shared_ptr<Child> child = one.lock(); child != nullptr && child->node() != nullptr)
+        nodes.push_back(child->node());
+  return nodes;
+}
+
 // ---- Child ----
 
 void SimHost::Child::start(std::int64_t drift_ppm) {

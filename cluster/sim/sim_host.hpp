@@ -59,6 +59,8 @@ class SimHost final : public Process, public Host {
   // ---- the scenario
   /// Null: it has no process now. "node-2".
   [[nodiscard]] Child* find_child(const std::string& name);
+  /// That live on it, by name.
+  [[nodiscard]] std::vector<SimNode*> list_nodes() const;
   [[nodiscard]] const NodeSurroundings& surroundings() const { return surroundings_; }
 
  protected:

@@ -33,6 +33,10 @@ using ledger::Stamp;
 using ledger::Teller;
 
 constexpr std::uint16_t kNodes = 4;
+constexpr std::uint64_t kKinds = 8;  // of seeds
+constexpr std::size_t kMachinesMin = 2;
+constexpr std::size_t kMachinesMore = 3;       // numbers of machines
+constexpr std::uint16_t kNodeNumbersMax = 12;  // of nodes, which get other numbers when their machine is back
 constexpr std::uint32_t kClients = 3;
 constexpr std::size_t kAccounts = 24;
 constexpr std::size_t kCells = 4;
@@ -72,6 +76,7 @@ std::uint64_t memory_budget_of(std::uint64_t seed) {
 
 cluster::sim::FaultMix mix_of(ClusterKind kind, std::uint32_t reshardings) {
   if (kind == ClusterKind::gentle) return cluster::sim::FaultMix::gentle();
+  if (kind == ClusterKind::machines) return cluster::sim::FaultMix::machines();
   if (kind == ClusterKind::leased)
     return {.orphan_nodes = 4,
             .standstill = 4,
@@ -87,6 +92,8 @@ cluster::sim::FaultMix mix_of(ClusterKind kind, std::uint32_t reshardings) {
   return mix;
 }
 
+bool has_leases(ClusterKind kind) { return kind == ClusterKind::leased || kind == ClusterKind::machines; }
+
 class ClusterScenario {
  public:
   explicit ClusterScenario(const ClusterRun& run)
@@ -99,8 +106,10 @@ class ClusterScenario {
                              .memory_budget_bytes = memory_budget_of(run.seed)},
                   .restart = {.delay_first = 10ms, .delay_max = 500ms, .forget_after = 2s},
                   .call_timeout = kDeadline,
-                  .disk = {.on_files = run.seed % kFileSeeds == 0},
-                  .lease = kind_ == ClusterKind::leased ? std::optional(kLease) : std::nullopt},
+                  .disk = {.on_files = kind_ != ClusterKind::machines && run.seed % kFileSeeds == 0,
+                           .is_server = kind_ == ClusterKind::machines},
+                  .lease = has_leases(kind_) ? std::optional(kLease) : std::nullopt,
+                  .machines = kind_ == ClusterKind::machines ? kMachinesMin + run.seed / kKinds % kMachinesMore : 0},
                  cluster_ledger()),
         faults_(cluster_, kNodes, kClients) {}
 
@@ -306,7 +315,7 @@ class ClusterScenario {
     const bool is_quiet =
         world().run_until([this] { return std::ranges::none_of(callers_, &Caller::is_waiting); }, kQuietWithin);
     if (!is_quiet) violate("some call never ended");
-    if (kind_ == ClusterKind::orphans || kind_ == ClusterKind::leased) world().run_for(kOrphansGoneWithin);
+    if (kind_ == ClusterKind::orphans || has_leases(kind_)) world().run_for(kOrphansGoneWithin);
     try {
       for (std::size_t i = 0; i < kVaults; ++i) insist<std::int64_t>([&] { return vault(i)->add(1); });
       for (std::size_t i = 0; i < kAccounts; ++i) insist<std::uint64_t>([&] { return account(i)->settle(); });
@@ -337,17 +346,17 @@ class ClusterScenario {
 
   std::vector<std::string> list_left() {
     std::vector<std::string> left;
-    for (std::uint16_t number = 1; number <= kNodes; ++number) {
+    int nodes = 0;
+    for (std::uint16_t number = 1; number <= kNodeNumbersMax; ++number) {
       cluster::sim::SimNode* const node = cluster_.find_node(number);
-      if (node == nullptr || node->core() == nullptr) {
-        left.push_back(fmt::format("node-{} is not there in the end", number));
-        continue;
-      }
+      if (node == nullptr || node->core() == nullptr) continue;
+      ++nodes;
       const kernel::KernelStats stats = node->core()->engine().kernel().stats();
       if (stats.calls_pending + stats.messages_held + stats.entities + stats.memory_bytes > 0)
         left.push_back(fmt::format("node-{} has {} calls, {} messages held, {} entities and {} bytes left", number,
                                    stats.calls_pending, stats.messages_held, stats.entities, stats.memory_bytes));
     }
+    if (nodes != kNodes) left.push_back(fmt::format("{} nodes are there in the end", nodes));
     for (const SimClient* client : clients_)
       if (client->count() > 0) left.push_back(fmt::format("a client has {} calls left", client->count()));
     return left;
@@ -401,7 +410,8 @@ class ClusterScenario {
 
 ClusterKind kind_of(std::uint64_t seed) {
   if (seed % 4 == 1) return ClusterKind::gentle;
-  if (seed % 8 == 4) return ClusterKind::leased;
+  if (seed % kKinds == 4) return ClusterKind::leased;
+  if (seed % kKinds == 0) return ClusterKind::machines;
   return seed % 4 == 2 ? ClusterKind::orphans : ClusterKind::usual;
 }
 

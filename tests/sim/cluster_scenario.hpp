@@ -12,12 +12,13 @@
 namespace epic::test {
 
 /// Different rules for what may happen to a call, so each seed has one of them: every fourth is gentle, every fourth
-/// has orphans, every eighth is leased.
+/// has orphans, every eighth is leased, and every eighth has several machines.
 enum class ClusterKind : std::uint8_t {
   usual,
-  gentle,   // nodes come and go as planned: no call may fail
-  orphans,  // nodes outlive their supervisor: a read may be stale, a change not
-  leased,   // the same where each supervisor has a lease: nothing may be stale
+  gentle,    // nodes come and go as planned: no call may fail
+  orphans,   // nodes outlive their supervisor: a read may be stale, a change not
+  leased,    // the same where each supervisor has a lease: nothing may be stale
+  machines,  // two to four at a time, over a database: nothing may be stale
 };
 
 struct ClusterRun {

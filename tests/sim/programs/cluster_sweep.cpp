@@ -1,5 +1,6 @@
-// epic_cluster_sweep [--seeds N] [--first S] [--jobs J] [--keep-going] [--faults 1,4,7]: runs the cluster scenario over
-// many seeds, each in a process of its own, and prints what it found. --faults: only these of each schedule.
+// epic_cluster_sweep [--seeds N] [--first S] [--every K] [--jobs J] [--keep-going] [--faults 1,4,7]: runs the cluster
+// scenario over many seeds, each in a process of its own, and prints what it found. --every 8: only each eighth, which
+// are of one kind. --faults: only these of each schedule.
 //
 // Exit codes: 0 no violation; 1 some; 2 usage.
 
@@ -26,6 +27,7 @@ using epic::test::ClusterResult;
 struct Sweep {
   std::uint64_t first = 1;
   std::uint64_t seeds = 100;
+  std::uint64_t every = 1;
   unsigned jobs = std::thread::hardware_concurrency();
   bool must_keep_going = false;
   std::vector<std::size_t> faults;  // empty: all
@@ -68,14 +70,15 @@ void add(Totals& totals, const ClusterResult& result) {
 
 int run(const Sweep& sweep) {
   std::mutex mutex;
-  std::atomic<std::uint64_t> next{sweep.first};
+  std::atomic<std::uint64_t> begun_seeds{0};
   std::atomic<bool> must_end{false};
   Totals totals;
   const auto begun = std::chrono::steady_clock::now();
   std::vector<std::jthread> threads;
   for (unsigned i = 0; i < sweep.jobs; ++i)
     threads.emplace_back([&] {
-      for (std::uint64_t seed = next++; seed < sweep.first + sweep.seeds && !must_end; seed = next++) {
+      for (std::uint64_t number = begun_seeds++; number < sweep.seeds && !must_end; number = begun_seeds++) {
+        const std::uint64_t seed = sweep.first + number * sweep.every;
         const ClusterResult result = epic::test::run_cluster_apart({.seed = seed, .faults = sweep.faults});
         const std::lock_guard lock(mutex);
         add(totals, result);
@@ -121,12 +124,14 @@ int main(int argc, char** argv) {
     const bool is_read = words[i] == "--keep-going"            ? (sweep.must_keep_going = true)
                          : words[i] == "--seeds" && has_value  ? read_number(words[++i], sweep.seeds)
                          : words[i] == "--first" && has_value  ? read_number(words[++i], sweep.first)
+                         : words[i] == "--every" && has_value  ? read_number(words[++i], sweep.every)
                          : words[i] == "--faults" && has_value ? read_numbers(words[++i], sweep.faults)
                          : words[i] == "--jobs" && has_value   ? read_number(words[++i], sweep.jobs)
                                                                : false;
     if (is_read) continue;
     fmt::print(stderr,
-               "usage: epic_cluster_sweep [--seeds N] [--first S] [--jobs J] [--keep-going] [--faults 1,4,7]\n");
+               "usage: epic_cluster_sweep [--seeds N] [--first S] [--every K] [--jobs J] [--keep-going] "
+               "[--faults 1,4,7]\n");
     return 2;
   }
   return run(sweep);
