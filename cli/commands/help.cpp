@@ -5,6 +5,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
+#include "cli/commands/settings_text.hpp"
 #include "cli/commands/table.hpp"
 #include "cli/parser/help.hpp"
 #include "cli/parser/parser.hpp"
@@ -57,17 +58,7 @@ boost::json::value exit_codes_as_json() {
 }
 
 std::string settings_page(const Console& console) {
-  std::vector<std::pair<std::string, Lines>> sections;
-  for (const SettingText& setting : list_settings()) {
-    const std::string section = fmt::format("[{}]", setting.section);
-    if (sections.empty() || sections.back().first != section) sections.push_back({section, {}});
-    sections.back().second.emplace_back(
-        setting.name, fmt::format("{}: {}{}", setting.summary, setting.accepts,
-                                  setting.fallback.empty() ? "" : fmt::format(" [default: {}]", setting.fallback)));
-  }
-  return topic_page(
-      console, "settings in epic.toml", "[fabric]\nnodes = 8\nidle_age = \"5m\"", sections,
-      "A flag or an environment variable of a command comes before epic.toml, which comes before the default.");
+  return topic_page(console, "settings in epic.toml", kSettingsExample, settings_sections(), kSettingsOrder);
 }
 
 boost::json::value settings_as_json() {
@@ -106,6 +97,18 @@ Outcome run_help(Context& context, const Arguments& arguments) {
 }
 
 }  // namespace
+
+Sections settings_sections() {
+  Sections sections;
+  for (const SettingText& setting : list_settings()) {
+    const std::string section = fmt::format("[{}]", setting.section);
+    if (sections.empty() || sections.back().first != section) sections.push_back({section, {}});
+    sections.back().second.emplace_back(
+        setting.name, fmt::format("{}: {}{}", setting.summary, setting.accepts,
+                                  setting.fallback.empty() ? "" : fmt::format(" [default: {}]", setting.fallback)));
+  }
+  return sections;
+}
 
 constexpr Command kHelpCommand{
     .path = "help",

@@ -13,6 +13,7 @@
 #include "cli/output/relay.hpp"
 #include "cli/project/build.hpp"
 #include "cli/project/context.hpp"
+#include "cli/project/service_manager.hpp"
 #include "cluster/coordination/open_coordination.hpp"
 #include "cluster/supervisor/supervisor.hpp"
 
@@ -276,8 +277,14 @@ Outcome run_fabric(Context& context, const Arguments& arguments) {
     return static_cast<ExitCode>(cluster::run_supervisor_detached(options));
   }
   options.on_log = [&](const auto& line) { narrator.on_log(line); };
-  options.on_ready = [&](const auto& ready) { narrator.on_ready(ready); };
-  options.on_event = [&](const auto& event) { narrator.on_event(event); };
+  options.on_ready = [&](const auto& ready) {
+    narrator.on_ready(ready);
+    notify_service_manager("READY=1");
+  };
+  options.on_event = [&](const auto& event) {
+    narrator.on_event(event);
+    if (event.kind == cluster::SupervisorEventKind::stopping) notify_service_manager("STOPPING=1");
+  };
   const RelayedConsole relayed(console);
   const int code = cluster::run_supervisor(options);
   narrator.finish();

@@ -60,6 +60,7 @@ const CommandTable& command_table() {
       &kCompletionsCommand,
       &kHelpCommand,
       &kCompleteCommand,
+      &kManualCommand,
   };
   static const CommandTable kTable{.commands = kCommands, .nouns = kNouns};
   return kTable;

@@ -51,6 +51,7 @@ extern const Command kReshardCommand;
 extern const Command kDoctorCommand;
 extern const Command kCompletionsCommand;
 extern const Command kCompleteCommand;
+extern const Command kManualCommand;
 extern const Command kHelpCommand;
 
 }  // namespace epic::cli

@@ -43,26 +43,8 @@ std::string two_columns(const Console& console, const Lines& lines) {
 
 std::string option_lines(const Console& console, std::span<const OptionSpec> options) {
   Lines lines;
-  for (const OptionSpec& option : options) {
-    std::string notes;
-    if (!option.fallback.empty()) notes += fmt::format("default: {}", option.fallback);
-    if (!option.environment.empty()) notes += fmt::format("{}env: {}", notes.empty() ? "" : ", ", option.environment);
-    lines.emplace_back(option_names(option),
-                       std::string(option.summary) + (notes.empty() ? "" : fmt::format(" [{}]", notes)));
-  }
+  for (const OptionSpec& option : options) lines.emplace_back(option_names(option), option_text(option));
   return two_columns(console, lines);
-}
-
-std::string usage_line(const Command& command) {
-  std::string usage = fmt::format("epic {}", command.path);
-  for (const PositionalSpec& positional : command.positionals) {
-    const char* shape = positional.arity == Arity::one        ? " {}"
-                        : positional.arity == Arity::some     ? " {}…"
-                        : positional.arity == Arity::optional ? " [{}]"
-                                                              : " [{}…]";
-    usage += fmt::format(fmt::runtime(shape), positional.name);
-  }
-  return usage + " [OPTIONS]";
 }
 
 // By Group.
@@ -80,14 +62,40 @@ constexpr ExitNote kExitCodes[] = {
 
 }  // namespace
 
+std::string usage_line(const Command& command) {
+  std::string usage = fmt::format("epic {}", command.path);
+  for (const PositionalSpec& positional : command.positionals) {
+    const char* shape = positional.arity == Arity::one        ? " {}"
+                        : positional.arity == Arity::some     ? " {}…"
+                        : positional.arity == Arity::optional ? " [{}]"
+                                                              : " [{}…]";
+    usage += fmt::format(fmt::runtime(shape), positional.name);
+  }
+  return usage + " [OPTIONS]";
+}
+
+std::string option_text(const OptionSpec& option) {
+  std::string notes;
+  if (!option.fallback.empty()) notes += fmt::format("default: {}", option.fallback);
+  if (!option.environment.empty()) notes += fmt::format("{}env: {}", notes.empty() ? "" : ", ", option.environment);
+  return std::string(option.summary) + (notes.empty() ? "" : fmt::format(" [{}]", notes));
+}
+
+std::string_view title_of(Group group) { return kTitles[static_cast<std::size_t>(group)]; }
+
+std::string_view overview_title() { return "virtual actors for C++, on a fabric of several processes"; }
+
+std::string_view overview_example() {
+  return "epic new arena --template game\n"
+         "cd arena\n"
+         "epic run --nodes 4\n"
+         "epic inspect Player/Bob\n"
+         "epic snapshot export";
+}
+
 std::string overview_page(const Console& console, const CommandTable& table) {
-  std::string out = "epic: virtual actors for C++, on a fabric of several processes\n\n" + heading(console, "Example");
-  out += indented(
-      "epic new arena --template game\n"
-      "cd arena\n"
-      "epic run --nodes 4\n"
-      "epic inspect Player/Bob\n"
-      "epic snapshot export");
+  std::string out = fmt::format("epic: {}\n\n", overview_title());
+  out += heading(console, "Example") + indented(overview_example());
   for (const Group group : {Group::project, Group::fabric, Group::state, Group::tool}) {
     Lines lines;
     for (const Command* command : table.commands) {
@@ -97,8 +105,7 @@ std::string overview_page(const Console& console, const CommandTable& table) {
       if (lines.empty() || lines.back().first != word)
         lines.emplace_back(word, noun ? noun->summary : command->summary);
     }
-    if (!lines.empty())
-      out += "\n" + heading(console, kTitles[static_cast<std::size_t>(group)]) + two_columns(console, lines);
+    if (!lines.empty()) out += "\n" + heading(console, title_of(group)) + two_columns(console, lines);
   }
   out += "\n" + heading(console, "Options of every command") + option_lines(console, global_options());
   out += "\n'epic help COMMAND' explains one. See also 'epic help config' and\n'epic help exit-codes'.\n";
@@ -153,7 +160,7 @@ std::string exit_codes_page(const Console& console) {
 }
 
 std::string topic_page(const Console& console, std::string_view title, std::string_view example,
-                       const std::vector<std::pair<std::string, Lines>>& sections, std::string_view last) {
+                       const Sections& sections, std::string_view last) {
   std::string out = fmt::format("epic: {}\n\n", title) + heading(console, "Example") + indented(example);
   for (const auto& [name, lines] : sections) out += "\n" + heading(console, name) + two_columns(console, lines);
   return out + fmt::format("\n{}\n", wrapped(last, console.width(Stream::out), 0));

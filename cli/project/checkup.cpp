@@ -5,7 +5,9 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+
 #include "cli/output/humanize.hpp"
 #include "cli/project/project.hpp"
 #include "cli/project/subprocess.hpp"
@@ -41,7 +43,7 @@ Finding check_node(const InstallPaths& install) {
   if (!path) return {State::broken, "epic-node", "not found; " + path.error().why, path.error().help.front()};
   const auto end = run_subprocess({.program = *path, .arguments = {"--version"}});
   const std::string expected = "epic-node " EPIC_VERSION;
-  const std::string fix = "reinstall epic with './bootstrap install' in its source tree";
+  const std::string fix = install.how_to_reinstall();
   if (!end || end->exit_code != 0)
     return {State::broken, "epic-node", fmt::format("cannot run {}", path->string()), fix};
   const std::string line = first_line(end->out);
@@ -64,8 +66,26 @@ Finding check_package(const InstallPaths& install) {
   const fs::path path = install.cmake_package();
   if (path.empty())
     return {State::broken, "CMake package", fmt::format("no epicConfig.cmake below {}", install.prefix().string()),
-            "reinstall epic with './bootstrap install' in its source tree"};
+            install.how_to_reinstall()};
   return {State::ok, "CMake package", path.string()};
+}
+
+// Whether each file of the Debian package is as it was installed.
+Finding check_debian_files(const InstallPaths& install) {
+  const std::string what = "Debian package";
+  const auto end = run_subprocess({.program = "dpkg", .arguments = {"--verify", "epic"}});
+  if (!end) return {State::warning, what, "dpkg cannot be run"};
+  std::vector<std::string> files;  // a line is "??5??????   /usr/bin/epic" or "missing     /usr/bin/epic"
+  for (std::string_view rest = end->out; !rest.empty();) {
+    const std::string line = first_line(rest);
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+    if (const auto path = line.find('/'); path != std::string::npos) files.push_back(line.substr(path));
+  }
+  if (files.empty()) return {State::ok, what, "every file is as it was installed"};
+  return {State::warning, what,
+          fmt::format("{} missing or changed: {}{}", count_of(files.size(), "file", "files"), files.front(),
+                      files.size() > 1 ? " …" : ""),
+          install.how_to_reinstall()};
 }
 
 fs::path nearest_existing(fs::path path) {
@@ -144,6 +164,7 @@ std::vector<Finding> check_up(const InstallPaths& install, const Result<ProjectP
   findings.push_back(check_node(install));
   findings.push_back(check_templates(install));
   findings.push_back(check_package(install));
+  if (install.is_debian_package()) findings.push_back(check_debian_files(install));
   check_project(paths, findings);
   return findings;
 }

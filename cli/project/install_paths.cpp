@@ -19,17 +19,18 @@ fs::path source_of(const fs::path& build) {
   return {};
 }
 
-Result<fs::path> first_existing(const std::vector<fs::path>& places, std::string_view what, std::string_view variable) {
+Result<fs::path> first_existing(const std::vector<fs::path>& places, std::string_view what, std::string_view variable,
+                                std::string reinstall) {
   std::error_code ignored;
   for (const fs::path& place : places)
     if (fs::exists(place, ignored)) return place;
   std::string looked;
   for (const fs::path& place : places) looked += fmt::format("{}{}", looked.empty() ? "" : "\n", place.string());
-  return fail({.code = ExitCode::failed,
-               .what = fmt::format("cannot find {}", what),
-               .why = "looked for\n" + looked,
-               .help = {"reinstall epic with './bootstrap install' in its source tree",
-                        fmt::format("or set its path in the environment variable {}", variable)}});
+  return fail(
+      {.code = ExitCode::failed,
+       .what = fmt::format("cannot find {}", what),
+       .why = "looked for\n" + looked,
+       .help = {std::move(reinstall), fmt::format("or set its path in the environment variable {}", variable)}});
 }
 
 }  // namespace
@@ -57,7 +58,7 @@ Result<fs::path> InstallPaths::node() const {
     places = {prefix_ / "libexec/epic/epic-node"};
   else
     places = {build_tree_ / "runtime/epic-node"};
-  return first_existing(places, "epic-node, the program that nodes run,", "EPIC_NODE");
+  return first_existing(places, "epic-node, the program that nodes run,", "EPIC_NODE", how_to_reinstall());
 }
 
 Result<fs::path> InstallPaths::templates() const {
@@ -68,7 +69,17 @@ Result<fs::path> InstallPaths::templates() const {
     places = {prefix_ / "share/epic/templates"};
   else
     places = {source_tree_ / "templates"};
-  return first_existing(places, "the directory of project templates", "EPIC_TEMPLATES");
+  return first_existing(places, "the directory of project templates", "EPIC_TEMPLATES", how_to_reinstall());
+}
+
+bool InstallPaths::is_debian_package() const {
+  std::error_code ignored;
+  return prefix_ == "/usr" && fs::exists("/var/lib/dpkg/info/epic.list", ignored);
+}
+
+std::string InstallPaths::how_to_reinstall() const {
+  return is_debian_package() ? "reinstall its package: 'apt install --reinstall ./epic_" EPIC_VERSION "_amd64.deb'"
+                             : "reinstall epic with './bootstrap install' in its source tree";
 }
 
 fs::path InstallPaths::cmake_package() const {

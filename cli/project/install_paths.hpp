@@ -22,6 +22,10 @@ class InstallPaths {
   [[nodiscard]] const std::filesystem::path& executable() const { return executable_; }
   /// The installation prefix; empty when run from a build tree.
   [[nodiscard]] const std::filesystem::path& prefix() const { return prefix_; }
+  /// Whether the Debian package has brought it here.
+  [[nodiscard]] bool is_debian_package() const;
+  /// How to put a missing or damaged part back.
+  [[nodiscard]] std::string how_to_reinstall() const;
   /// epic-node; a failure lists the places that were searched.
   [[nodiscard]] Result<std::filesystem::path> node() const;
   /// The directory with one directory per template.

@@ -16,9 +16,13 @@ if(TARGET epic-node)
   install(TARGETS epic-node RUNTIME DESTINATION "${CMAKE_INSTALL_LIBEXECDIR}/epic")
 endif()
 
+if(TARGET epic)
+  include(EpicManual)
+endif()
+
 # Everything that is installed, without the tests.
 add_custom_target(epic_package)
-foreach(target IN ITEMS epic_runtime epic_cluster epic_test_main epic epic-node)
+foreach(target IN ITEMS epic_runtime epic_cluster epic_test_main epic epic-node epic_manual)
   if(TARGET ${target})
     add_dependencies(epic_package ${target})
   endif()

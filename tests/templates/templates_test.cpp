@@ -1,9 +1,14 @@
 // Every template: scaffolded, built, tested and run as its README says. Most of the time goes to the compiler: so there
 // is one case for each where it can be. All are compiled for a debugger, which takes half as long, but for agents and
 // those of hello, game and bare that are run.
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <catch2/catch.hpp>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -27,6 +32,38 @@ std::string until(const Project& project, const std::vector<std::string>& words,
   FAIL("no " << wanted << " in " << answer.out << answer.err);
   return {};
 }
+
+/// Stands in for systemd: programs that are started meanwhile find its socket.
+class ServiceManager {
+ public:
+  explicit ServiceManager(const std::string& path) : socket_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    REQUIRE(path.size() < sizeof(address.sun_path));
+    path.copy(address.sun_path, path.size());
+    ::unlink(path.c_str());
+    REQUIRE(::bind(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0);
+    ::setenv("NOTIFY_SOCKET", path.c_str(), 1);
+  }
+  ServiceManager(const ServiceManager&) = delete;
+  ServiceManager& operator=(const ServiceManager&) = delete;
+  ~ServiceManager() {
+    ::unsetenv("NOTIFY_SOCKET");
+    ::close(socket_);
+  }
+
+  /// What it has been sent, in order.
+  std::vector<std::string> take_messages() const {
+    std::vector<std::string> messages;
+    char buffer[256];
+    for (ssize_t size = 0; (size = ::recv(socket_, buffer, sizeof(buffer), 0)) >= 0;)
+      messages.emplace_back(buffer, static_cast<std::size_t>(size));
+    return messages;
+  }
+
+ private:
+  int socket_;
+};
 
 }  // namespace
 
@@ -86,7 +123,9 @@ TEST_CASE("game: its tests pass, and four nodes play the opening match once, kee
 
   const auto first = project.must_run("epic", {"run", "--nodes", "4", "--exit-after-setup"});
   CHECK_THAT(first.out + first.err, Contains("New high score for player Bob: Slayer of armoured cylinders: 21"));
+  const ServiceManager service_manager((project.directory() / "notify").string());
   const auto second = project.must_run("epic", {"run", "--nodes", "4", "--exit-after-setup"});
+  CHECK(service_manager.take_messages() == std::vector<std::string>{"READY=1", "STOPPING=1"});
   CHECK_THAT(second.out + second.err,
              Contains("High score of player Bob: Slayer of armoured cylinders, set earlier: 21"));
 
