@@ -21,7 +21,7 @@ endfunction()
 
 run(${CMAKE_CPACK_COMMAND} --config "${BUILD_DIR}/CPackConfig.cmake" -B "${work}" -D CPACK_DEBIAN_COMPRESSION_TYPE=gzip)
 file(GLOB package "${work}/epic_${VERSION}_*.deb")
-run(dpkg-deb -x "${package}" "${work}/root")
+run(dpkg-deb -x "${package}" "${work}/unpacked")
 run(dpkg-deb -e "${package}" "${work}/control")
 
 foreach(path IN ITEMS
@@ -31,11 +31,11 @@ foreach(path IN ITEMS
     share/man/man1/epic.1.gz share/man/man1/epic-run.1.gz share/man/man5/epic.toml.5.gz
     lib/systemd/system/epic@.service lib/sysusers.d/epic.conf lib/tmpfiles.d/epic.conf
     share/doc/epic/copyright share/doc/epic/changelog.gz share/doc/epic/README.md share/doc/epic/cluster/OPERATIONS.md)
-  if(NOT EXISTS "${work}/root/usr/${path}")
+  if(NOT EXISTS "${work}/unpacked/usr/${path}")
     message(SEND_ERROR "/usr/${path} is not in the package")
   endif()
 endforeach()
-file(GLOB elsewhere RELATIVE "${work}/root" "${work}/root/*" "${work}/root/usr/local" "${work}/root/usr/share/zsh/site-functions")
+file(GLOB elsewhere RELATIVE "${work}/unpacked" "${work}/unpacked/*" "${work}/unpacked/usr/local" "${work}/unpacked/usr/share/zsh/site-functions")
 if(NOT elsewhere STREQUAL "usr")
   message(SEND_ERROR "there are also: ${elsewhere}")
 endif()
@@ -59,8 +59,8 @@ endforeach()
 find_program(analyze systemd-analyze)
 if(analyze)
   # systemd looks for the program at its real place.
-  file(READ "${work}/root/usr/lib/systemd/system/epic@.service" unit)
-  string(REPLACE "/usr/bin/epic" "${work}/root/usr/bin/epic" unit "${unit}")
+  file(READ "${work}/unpacked/usr/lib/systemd/system/epic@.service" unit)
+  string(REPLACE "/usr/bin/epic" "${work}/unpacked/usr/bin/epic" unit "${unit}")
   file(WRITE "${work}/epic@.service" "${unit}")
   run(${analyze} verify --man=no "${work}/epic@.service")
   expect("${output}" "^$")

@@ -66,13 +66,15 @@ as_user "man 5 epic.toml | head -n 4"
 
 say "apt purge epic"
 quietly in_system apt-get purge -y epic
+# The pages that man has formatted are its own.
 left=$(dpkg-deb --fsys-tarfile "$package" | tar -t | sed 's#^\./#/#' | while read -r path; do
   [[ $path == */ ]] || [[ ! -e $system$path ]] || printf '%s\n' "$path"
 done)
-left+=$(cd "$system" && find . -xdev -path ./home -prune -o -path ./proc -prune -o -path ./dev -prune -o \
+left+=$(cd "$system" && find . -xdev \( -path ./home -o -path ./var/cache/man -o -path ./proc -o -path ./dev \) -prune -o \
   -iname '*epic*' ! -path ./epic.deb -print)
 [[ -z $left ]] || fail "this is left: $left"
-pids=$(pgrep -x epic-node -d ' ' --ns $$ --nslist pid || true)
-[[ -z $pids ]] || fail "these processes are left: $pids"
-say "All is well"
+running=$(in_system sh -c 'readlink /proc/[0-9]*/exe' | grep epic || true)
+[[ -z $running ]] || fail "these processes are left: $running"
+umount --recursive "$system/dev" "$system/proc"
 rm -rf --one-file-system "$system"
+say "All is well"
