@@ -8,7 +8,7 @@ find_package(spdlog REQUIRED)
 find_package(tomlplusplus REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(SQLite3 REQUIRED)
-find_package(OpenSSL REQUIRED)             # base64
+find_package(OpenSSL REQUIRED)             # base64, TLS
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(libpq REQUIRED IMPORTED_TARGET libpq)

@@ -29,7 +29,7 @@ foreach(target IN ITEMS epic_runtime epic_cluster epic_test_main epic epic-node 
 endforeach()
 
 # Libraries that epic::runtime and epic::cluster link but users never include; epicConfig.cmake finds them as files.
-set(EPIC_PRIVATE_LIBRARIES capnp kj spdlog sqlite3 xxhash crypto dl)
+set(EPIC_PRIVATE_LIBRARIES capnp kj spdlog sqlite3 xxhash ssl crypto dl)
 
 configure_package_config_file("${CMAKE_CURRENT_LIST_DIR}/epicConfig.cmake.in" "${PROJECT_BINARY_DIR}/epicConfig.cmake"
   INSTALL_DESTINATION "${EPIC_CMAKE_DIR}"

@@ -39,7 +39,7 @@ class Connection final : private StreamUser {
     ~Owner() = default;
   };
 
-  /// `address` is the one that was dialled.
+  /// `address` is the one that was dialled, or of the side that has dialled us.
   Connection(Owner& owner, Side side, std::string address = {})
       : owner_(owner), side_(side), address_(std::move(address)) {}
   ~Connection() { close(); }

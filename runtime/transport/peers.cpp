@@ -49,11 +49,13 @@ std::expected<void, std::string> Peers::listen(const std::string& address) {
 void Peers::accept(std::expected<StreamPtr, std::string> stream) {
   if (stream && connections_.size() >= limits_.connections_max) {
     (*stream)->close();
+    refused_here_.add(Refusal::too_many);
     stream = std::unexpected(fmt::format("there are already {} connections", connections_.size()));
   }
   if (!stream)
     return note(LogLevel::warn, fmt::format("did not accept a connection to {}: {}", listening_at_, stream.error()));
-  add(Connection::Side::accepted).start(std::move(*stream));
+  const std::string from = (*stream)->peer_address();
+  add(Connection::Side::accepted, from).start(std::move(*stream));
 }
 
 /// Our Hello goes first on every connection.
@@ -194,6 +196,11 @@ std::size_t Peers::unsent_bytes() const {
   return bytes;
 }
 
+RefusalCounts Peers::refusals() const {
+  RefusalCounts all = medium_->refusals();
+  return all += refused_here_;
+}
+
 /// A peer that had no room has sent enough since.
 bool Peers::has_drained(const PeerAddress& peer) const {
   return peers_.at(peer).out->unsent_bytes() <= limits_.unsent_bytes_full / 2;
@@ -235,8 +242,10 @@ void Peers::on_time(std::int64_t now_ns) {
   // The timeout is counted from here, not from when the connection was made: our time may be outdated by then.
   for (auto late = strangers_.rbegin(); late != strangers_.rend() && (*late)->hello_due_ns == 0; ++late)
     (*late)->hello_due_ns = now_ns + limits_.hello_timeout.count();
-  while (!strangers_.empty() && strangers_.front()->hello_due_ns <= now_ns)
+  while (!strangers_.empty() && strangers_.front()->hello_due_ns <= now_ns) {
+    refused_here_.add(Refusal::slow);
     on_end(*strangers_.front(), "it did not introduce itself in time");
+  }
 }
 
 // ---- in ----
@@ -298,14 +307,21 @@ std::string Peers::find_group_fault(const HelloMessage& hello, bool is_newcomer)
   return {};
 }
 
+/// A client learns the fabric from the first node it meets.
+bool Peers::is_newcomer_on_either_side(const HelloMessage& hello) const {
+  return (hello.from.is_client() && hello.fabric.empty()) || (self_.from.is_client() && self_.fabric.empty());
+}
+
+bool Peers::is_of_another_fabric(const HelloMessage& hello) const {
+  return !is_newcomer_on_either_side(hello) && hello.fabric != self_.fabric;
+}
+
 /// Why we refuse the sender of this Hello; empty: we do not.
 std::string Peers::find_fault(const Connection& connection, const HelloMessage& hello) const {
   if (hello.protocol != self_.protocol)
     return fmt::format("it speaks protocol {} instead of {}", hello.protocol, self_.protocol);
-  // A client learns the fabric from the first node it meets.
-  const bool is_newcomer =
-      (hello.from.is_client() && hello.fabric.empty()) || (self_.from.is_client() && self_.fabric.empty());
-  if (!is_newcomer && hello.fabric != self_.fabric)
+  const bool is_newcomer = is_newcomer_on_either_side(hello);
+  if (is_of_another_fabric(hello))
     return fmt::format("it belongs to the fabric '{}' instead of '{}'", hello.fabric, self_.fabric);
   if (!is_newcomer && hello.shard_count != self_.shard_count)
     return fmt::format("it has {} shards instead of {}", hello.shard_count, self_.shard_count);
@@ -321,6 +337,7 @@ std::string Peers::find_fault(const Connection& connection, const HelloMessage& 
 
 void Peers::on_first_hello(Connection& connection, HelloMessage hello) {
   if (const std::string fault = find_fault(connection, hello); !fault.empty()) {
+    if (is_of_another_fabric(hello)) refused_here_.add(Refusal::wrong_fabric);
     push(connection, ReplyMessage{0, kernel::ErrorPart{ErrorCode::unavailable, {}, fault}});
     return connection.say_no_more(fault);
   }

@@ -49,6 +49,7 @@ class Peers final : public Transport, private Connection::Owner {
   [[nodiscard]] bool has_room(const kernel::PeerAddress& to) const override { return !full_.contains(to); }
   void flush() override;
   [[nodiscard]] std::size_t unsent_bytes() const override;
+  [[nodiscard]] RefusalCounts refusals() const override;
   void on_time(std::int64_t now_ns) override;
   [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const override;
   void hide() override { medium_->hide(); }
@@ -84,6 +85,8 @@ class Peers final : public Transport, private Connection::Owner {
   void on_last_word(Connection& connection, kernel::ReplyMessage word);
   void register_peer(Connection& connection, const kernel::PeerAddress& peer);
   [[nodiscard]] bool was_lost_since(const Connection& connection, const kernel::PeerAddress& peer) const;
+  [[nodiscard]] bool is_newcomer_on_either_side(const kernel::HelloMessage& hello) const;
+  [[nodiscard]] bool is_of_another_fabric(const kernel::HelloMessage& hello) const;
   [[nodiscard]] std::string find_fault(const Connection& connection, const kernel::HelloMessage& hello) const;
   [[nodiscard]] std::string find_group_fault(const kernel::HelloMessage& hello, bool is_newcomer) const;
 
@@ -97,6 +100,7 @@ class Peers final : public Transport, private Connection::Owner {
   kernel::HelloMessage self_;
   kernel::ShardMap map_;
   std::string listening_at_;
+  RefusalCounts refused_here_;  // beside the medium's
   bool is_parting_ = false;
   std::vector<std::unique_ptr<Connection>> connections_;  // oldest first
   std::map<kernel::PeerAddress, Peer> peers_;

@@ -2,9 +2,9 @@
 // Stream and Medium: what a way of connecting processes must provide, so that Peers can run over it.
 //
 // A stream carries bytes in order between two processes until it ends; a medium makes streams, by dialling an address
-// or by accepting connections. UNIX sockets are one medium (unix_medium.hpp); TCP with TLS and rings in shared memory
-// fit the same contract: a stream may take time to open (handshakes), may accept only a part of what is written, and
-// may deliver bytes in pieces of any size. A simulated network is one more.
+// or by accepting connections. UNIX sockets are one medium (unix_medium.hpp), TCP with TLS is another (tcp_medium.hpp);
+// rings in shared memory fit the same contract: a stream may take time to open (handshakes), may accept only a part of
+// what is written, and may deliver bytes in pieces of any size. A simulated network is one more.
 //
 // Contract: a stream never calls its user from within a call on the stream or on its medium, nor after close().
 // Not here: frames, who the peer is, time limits (connection.hpp, peers.hpp).
@@ -15,6 +15,8 @@
 #include <memory>
 #include <span>
 #include <string>
+
+#include "transport/refusals.hpp"
 
 namespace epic::transport {
 
@@ -45,6 +47,8 @@ class Stream {
   /// arrived before the stream broke is read first, then on_end() follows.
   [[nodiscard]] virtual std::size_t write(std::span<const std::byte> bytes) = 0;
   virtual void close() = 0;
+  /// Of the other side, for logs; empty if it has none.
+  [[nodiscard]] virtual std::string peer_address() const { return {}; }
 };
 
 /// Shared by its user and by pending operations of the medium.
@@ -65,6 +69,8 @@ class Medium {
   /// Refuses new connections; those already dialled are still accepted.
   virtual void hide() = 0;
   virtual void stop_listening() = 0;
+  /// Connections that it has refused by itself.
+  [[nodiscard]] virtual RefusalCounts refusals() const { return {}; }
 };
 
 }  // namespace epic::transport

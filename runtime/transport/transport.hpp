@@ -27,6 +27,7 @@
 
 #include "kernel/messages.hpp"
 #include "kernel/syscalls.hpp"
+#include "transport/refusals.hpp"
 
 namespace epic::transport {
 
@@ -78,6 +79,8 @@ class Transport {
   virtual void flush() = 0;
   /// Bytes that peers have not read yet.
   [[nodiscard]] virtual std::size_t unsent_bytes() const = 0;
+  /// Connections that were refused, by either side.
+  [[nodiscard]] virtual RefusalCounts refusals() const = 0;
 
   /// The monotonic clock, once per tick and before anything else: reports what has become due. Must not be called from
   /// a callback.

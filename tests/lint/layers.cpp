@@ -144,6 +144,7 @@ const std::vector<LibraryRule>& library_rules() {
          {"sqlite3", "libpq", "storage/sqlite", "storage/postgres"},
          "stores are opened through storage/open_store.hpp"},
         {"runtime/", {"CLI/", "toml++/"}, "the command line belongs to cli"},
+        {"runtime/transport/", {"openssl/"}, "TLS is behind transport/tls.hpp", {"runtime/transport/tls.cpp"}},
     };
   }();
   return rules;
