@@ -34,7 +34,7 @@ std::string bytes_in(const PgRows& rows, std::size_t row, int column) { return s
 
 /// Of one transaction, after those of all others.
 std::vector<PgCall> alone(PgCall call) {
-  return {{&pg::kLock}, {&pg::kRenewAfterRestart}, {&pg::kSweep}, std::move(call)};
+  return {{&pg::kLock}, {&pg::kRenewAfterAbsence}, {&pg::kSweep}, std::move(call)};
 }
 
 }  // namespace

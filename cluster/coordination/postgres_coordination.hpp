@@ -4,8 +4,8 @@
 // Leases live by the server's clock (clock_timestamp()). If that is set forward, leases end early by as much, and if it
 // is set back, late: a holder that does not rely on its lease longer than it was granted may be taken for dead while it
 // lives, and the place of a dead one stays taken. Nothing is written twice: the store fences
-// (storage/postgres_store.hpp). After a restart of the server, or when a standby takes over, all leases count as just
-// renewed.
+// (storage/postgres_store.hpp). After a restart of the server, when a standby takes over, and after 2.5 s in which the
+// server has answered nobody, all leases count as just renewed: nobody could renew them.
 //
 // Each change has a number, and is kept for a while. Watchers read what came after the last one that they know, when
 // the server hints at something new (NOTIFY), when the next lease could end, and every few seconds; so a lost hint

@@ -29,8 +29,10 @@ std::expected<std::vector<storage::PgRows>, StoreError> run(PgConnection& connec
   return *std::move(rows);
 }
 
-/// False: there are no tables. `has_schema` is set in any case.
-std::expected<bool, StoreError> find_tables(PgConnection& connection, const std::string& url, bool& has_schema) {
+enum class Tables : std::uint8_t { missing, of_format_1, current };
+
+/// `has_schema` is set in any case.
+std::expected<Tables, StoreError> find_tables(PgConnection& connection, const std::string& url, bool& has_schema) {
   const std::array find{PgCall{&pg::kFindFormat}};
   const auto there = EPIC_TRY(run(connection, find, "look for the tables of coordination"));
   has_schema = there.front().boolean(0, 0);
@@ -38,10 +40,11 @@ std::expected<bool, StoreError> find_tables(PgConnection& connection, const std:
     return std::unexpected(StoreError{StoreErrorCode::incompatible,
                                       fmt::format("the server of '{}' is PostgreSQL {}, and epic needs 13 or newer.",
                                                   url, there.front().integer(0, 2) / 10'000)});
-  if (!there.front().boolean(0, 1)) return false;
+  if (!there.front().boolean(0, 1)) return Tables::missing;
   const std::array read{PgCall{&pg::kReadFormat}};
   const auto format = EPIC_TRY(run(connection, read, "read the format of coordination's tables"));
-  if (format.front().size() == 1 && format.front().integer(0, 0) == pg::kCoordinationFormat) return true;
+  if (format.front().size() == 1 && format.front().integer(0, 0) == pg::kCoordinationFormat) return Tables::current;
+  if (format.front().size() == 1 && format.front().integer(0, 0) == 1) return Tables::of_format_1;
   if (format.front().size() != 1)
     return std::unexpected(StoreError{
         StoreErrorCode::corrupt, fmt::format("`epic.coordination` in '{}' has {} rows instead of one. Drop the tables "
@@ -57,15 +60,17 @@ std::expected<bool, StoreError> find_tables(PgConnection& connection, const std:
 /// Unless another does so meanwhile.
 std::expected<void, StoreError> make_tables(PgConnection& connection, const std::string& url) {
   bool has_schema = false;
-  if (EPIC_TRY(find_tables(connection, url, has_schema))) return {};
+  if (EPIC_TRY(find_tables(connection, url, has_schema)) == Tables::current) return {};
   const std::array begin{PgCall{&storage::pg::kBegin}, PgCall{&storage::pg::kOneAtATime}};
   EPIC_TRY(run(connection, begin, "make the tables of coordination"));
-  if (!EPIC_TRY(find_tables(connection, url, has_schema))) {
-    std::vector<PgCall> calls;
+  const Tables tables = EPIC_TRY(find_tables(connection, url, has_schema));
+  std::vector<PgCall> calls;
+  if (tables == Tables::of_format_1) calls = {{&pg::kAddAnsweredAt}, {&pg::kSetFormat}};
+  if (tables == Tables::missing) {
     if (!has_schema) calls.push_back({&pg::kMakeSchema});
     for (const pg::PgStatement& table : pg::kMakeTables) calls.push_back({&table});
-    EPIC_TRY(run(connection, calls, "make the tables of coordination"));
   }
+  EPIC_TRY(run(connection, calls, "make the tables of coordination"));
   const std::array end{PgCall{&storage::pg::kCommit}};
   EPIC_TRY(run(connection, end, "make the tables of coordination"));
   return {};

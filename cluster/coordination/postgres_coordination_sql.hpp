@@ -18,7 +18,7 @@ using storage::PgStatement;
 
 // ---- the tables
 
-inline constexpr std::uint32_t kCoordinationFormat = 1;
+inline constexpr std::uint32_t kCoordinationFormat = 2;
 inline constexpr PgStatement kFindFormat{
     "",
     "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'epic'), "
@@ -27,11 +27,12 @@ inline constexpr PgStatement kFindFormat{
     "pg_catalog.current_setting('server_version_num')::int4"};
 inline constexpr PgStatement kReadFormat{"", "SELECT format, needs_epic FROM epic.coordination"};
 inline constexpr PgStatement kMakeSchema{"", "CREATE SCHEMA epic"};
-/// `server_start` is of the server that the leases were last renewed at.
+/// `server_start` is of the server that answered the last operation, at `answered_at`.
 inline constexpr std::array kMakeTables{
     PgStatement{"",
                 "CREATE TABLE epic.coordination(is_only bool PRIMARY KEY DEFAULT true CHECK (is_only), "
-                "format int4 NOT NULL, needs_epic text NOT NULL, server_start timestamptz NOT NULL)"},
+                "format int4 NOT NULL, needs_epic text NOT NULL, server_start timestamptz NOT NULL, "
+                "answered_at timestamptz NOT NULL) WITH (fillfactor = 25)"},
     PgStatement{"",
                 "CREATE TABLE epic.coordination_leases(lease int8 PRIMARY KEY, timeout interval NOT NULL, "
                 "ends_at timestamptz NOT NULL) WITH (fillfactor = 25)"},
@@ -43,9 +44,13 @@ inline constexpr std::array kMakeTables{
                 "key bytea, value bytea)"},
     PgStatement{"", "INSERT INTO epic.coordination_changes(revision, mark) VALUES (1, " EPIC_PG_NEW_HISTORY ")"},
     PgStatement{"",
-                "INSERT INTO epic.coordination(format, needs_epic, server_start) "
-                "VALUES (1, '0.1.0', pg_postmaster_start_time())"},
+                "INSERT INTO epic.coordination(format, needs_epic, server_start, answered_at) "
+                "VALUES (2, '0.1.0', pg_postmaster_start_time(), clock_timestamp())"},
 };
+/// From format 1.
+inline constexpr PgStatement kAddAnsweredAt{
+    "", "ALTER TABLE epic.coordination ADD COLUMN answered_at timestamptz NOT NULL DEFAULT clock_timestamp()"};
+inline constexpr PgStatement kSetFormat{"", "UPDATE epic.coordination SET format = 2"};
 
 // ---- a session
 
@@ -64,12 +69,16 @@ inline constexpr PgStatement kListen{"", "LISTEN epic_coordination"};
 
 /// The next three, in this order, begin each operation. Any number that only epic uses.
 inline constexpr PgStatement kLock{"lock", "SELECT pg_advisory_xact_lock(7309454)"};
-/// After the server was away, or another has taken over, nobody could renew: all leases count as just renewed.
-inline constexpr PgStatement kRenewAfterRestart{
-    "renew_after_restart",
-    "WITH other AS (UPDATE epic.coordination SET server_start = pg_postmaster_start_time() "
-    "WHERE server_start <> pg_postmaster_start_time() RETURNING 1) "
-    "UPDATE epic.coordination_leases SET ends_at = clock_timestamp() + timeout WHERE EXISTS (SELECT FROM other)"};
+/// After the server was away or stopped, or another has taken over, nobody could renew: all leases count as just
+/// renewed. Clients that are connected have operations at least every 2 s, so one that comes much later says that it
+/// was.
+inline constexpr PgStatement kRenewAfterAbsence{
+    "renew_after_absence",
+    "WITH now AS MATERIALIZED (SELECT clock_timestamp() AS at), "
+    "away AS MATERIALIZED (SELECT FROM epic.coordination, now "
+    "WHERE server_start <> pg_postmaster_start_time() OR answered_at < at - interval '2.5 s'), "
+    "answered AS (UPDATE epic.coordination SET server_start = pg_postmaster_start_time(), answered_at = at FROM now) "
+    "UPDATE epic.coordination_leases SET ends_at = at + timeout FROM now WHERE EXISTS (SELECT FROM away)"};
 /// The end of leases, as two expressions: their keys go and become changes, which is announced.
 #define EPIC_PG_END_KEYS(order)                                                                                    \
   "gone AS (DELETE FROM epic.coordination_keys k USING ended e WHERE k.lease = e.lease RETURNING k.key, k.lease, " \
@@ -79,11 +88,13 @@ inline constexpr PgStatement kRenewAfterRestart{
   "), " EPIC_PG_NEW_HISTORY                                                                                        \
   ", key FROM gone RETURNING 1) "                                                                                  \
   "SELECT pg_notify('epic_coordination', '') FROM logged"
-/// Also removes old changes: who is that far behind reads everything anew.
+/// Those that were overdue when it was last seen whether the server had been away: it may stop at any moment. Also
+/// removes old changes: who is that far behind reads everything anew.
 inline constexpr PgStatement kSweep{"sweep",
                                     "WITH trimmed AS (DELETE FROM epic.coordination_changes "
                                     "WHERE revision <= (SELECT max(revision) FROM epic.coordination_changes) - 10000), "
-                                    "ended AS (DELETE FROM epic.coordination_leases WHERE ends_at <= clock_timestamp() "
+                                    "ended AS (DELETE FROM epic.coordination_leases WHERE ends_at <= "
+                                    "(SELECT answered_at FROM epic.coordination) "
                                     "RETURNING lease, ends_at), " EPIC_PG_END_KEYS("ends_at, lease, revision")};
 
 /// $1 timeout in microseconds.
@@ -131,7 +142,7 @@ inline constexpr PgStatement kReadSoonestEnd{
     "SELECT ceil(extract(epoch FROM min(ends_at) - clock_timestamp()) * 1000)::int8 FROM epic.coordination_leases"};
 
 /// All with a name.
-inline constexpr std::array kPrepared{&kLock, &kRenewAfterRestart, &kSweep,       &kOpenLease,     &kRenew, &kRevoke,
+inline constexpr std::array kPrepared{&kLock, &kRenewAfterAbsence, &kSweep,       &kOpenLease,     &kRenew, &kRevoke,
                                       &kPut,  &kReadKeys,          &kReadChanges, &kReadSoonestEnd};
 
 }  // namespace epic::cluster::pg

@@ -161,6 +161,36 @@ TEST_CASE("postgres coordination: a watcher that is too far behind hears of the 
   CHECK(user.heard_so_far() == Heard{"k1=a", "k2=a", "k3=a", "k2 gone", "k3 gone", "k3=a", "k4=b"});
 }
 
+TEST_CASE("postgres coordination: tables of the former format are converted", "[cluster][postgres]") {
+  Postgresql service;
+  {
+    CoordinationUser user(service);
+    REQUIRE(user.put("k", "a", user.open_lease(60s)));
+  }
+  service.server.run_sql(
+      service.url, "ALTER TABLE epic.coordination DROP COLUMN answered_at; UPDATE epic.coordination SET format = 1");
+  CoordinationUser user(service);
+  CHECK_FALSE(user.put("k", "b", user.open_lease(60s)));
+  CHECK(service.server.run_sql(service.url, "SELECT format FROM epic.coordination") == "2");
+}
+
+TEST_CASE("postgres coordination: leases that could not be renewed while the server was stopped count as renewed",
+          "[cluster][postgres]") {
+  Postgresql service;
+  CoordinationUser user(service);
+  const LeaseId lease = user.open_lease(1500ms);
+  const LeaseId other = user.open_lease(1500ms);
+  // As if it had been stopped for an hour after that.
+  service.server.run_sql(service.url, "UPDATE epic.coordination SET answered_at = answered_at - interval '1 hour'");
+  service.server.run_sql(service.url, "UPDATE epic.coordination_leases SET ends_at = ends_at - interval '1 hour'");
+  CHECK(user.renew(lease));
+  service.server.run_sql(service.url,
+                         "UPDATE epic.coordination_leases SET ends_at = ends_at - interval '1 hour' WHERE lease = " +
+                             std::to_string(static_cast<std::int64_t>(other.value)));
+  CHECK(user.renew(lease));
+  CHECK_FALSE(user.renew(other));  // it has ended: the server was there meanwhile
+}
+
 TEST_CASE("postgres coordination: leases that could not be renewed while the server was away count as renewed",
           "[cluster][postgres]") {
   Postgresql service;
