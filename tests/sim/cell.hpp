@@ -1,6 +1,6 @@
 #pragma once
 // Cell and Vault: each holds one number. Each answer says what the number was, so a history of calls can be checked for
-// an order that explains it (linearizability.hpp).
+// an order that explains it (support/linearizability.hpp).
 //
 // A vault's methods wait for a cell between reading and writing. If two of them ran at a time, one change would be
 // lost. Some end with an exception, and change nothing. They also cancel a call, wherever that has got to, and cells

@@ -16,7 +16,7 @@
 #include "sim/cell.hpp"
 #include "sim/gong.hpp"
 #include "sim/insist.hpp"
-#include "sim/linearizability.hpp"
+#include "support/linearizability.hpp"
 #include "sim/promises.hpp"
 #include "support/witness.hpp"
 

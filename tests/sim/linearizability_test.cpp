@@ -1,4 +1,4 @@
-#include "sim/linearizability.hpp"
+#include "support/linearizability.hpp"
 
 #include <catch2/catch.hpp>
 #include <random>

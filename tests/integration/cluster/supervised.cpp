@@ -193,6 +193,11 @@ int Supervised::wait_for_end() {
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+bool Supervised::has_ended() {
+  if (!is_reaped_) is_reaped_ = ::waitpid(pid_, nullptr, WNOHANG) == pid_;
+  return is_reaped_;
+}
+
 cluster::ControlClient Supervised::connect() const {
   auto client = cluster::ControlClient::connect(socket_);
   if (!client) FAIL(client.error().message);

@@ -59,6 +59,8 @@ class Supervised {
   void listen();
   /// Its exit code; 128 + n if a signal killed it.
   int wait_for_end();
+  /// Does not wait. After that only its lines can be asked for.
+  [[nodiscard]] bool has_ended();
 
   [[nodiscard]] cluster::ControlClient connect() const;
   boost::json::object ask(std::string_view verb, boost::json::object body = {});

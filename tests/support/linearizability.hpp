@@ -15,7 +15,7 @@
 
 namespace epic::test {
 
-/// Of a client, on a cell (cell.hpp), which holds one number.
+/// Of a client, on an entity that holds one number.
 struct CellOperation {
   enum class Kind : std::uint8_t {
     read,  // returns the value
@@ -29,9 +29,11 @@ struct CellOperation {
   std::optional<std::int64_t> result = {};  // absent: unknown; returned_ns then means nothing
 };
 
-/// Why no order explains them, or nothing. The cell held `initial`. A history that is too hard to decide counts as
-/// good.
+/// What a history counts as for which too many orders would have to be tried.
+enum class TooHard : std::uint8_t { good, bad };
+
+/// Why no order explains them, or nothing. The cell held `initial`.
 [[nodiscard]] std::optional<std::string> find_contradiction(std::span<const CellOperation> operations,
-                                                            std::int64_t initial = 0);
+                                                            std::int64_t initial = 0, TooHard too_hard = TooHard::good);
 
 }  // namespace epic::test

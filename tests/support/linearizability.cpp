@@ -1,4 +1,4 @@
-#include "sim/linearizability.hpp"
+#include "support/linearizability.hpp"
 
 #include <fmt/format.h>
 
@@ -48,12 +48,13 @@ class Search {
     link_events();
   }
 
-  std::optional<std::string> run() {
+  std::optional<std::string> run(TooHard too_hard) {
     std::size_t at = events_[0].next;
     while (known_left_ > 0) {  // the others may as well have no effect
       if (events_[at].is_call) {
         at = try_next(at) ? events_[0].next : events_[at].next;
-        if (tried_.size() > kTriedMax) return std::nullopt;
+        if (tried_.size() > kTriedMax)
+          return too_hard == TooHard::good ? std::nullopt : std::optional("too hard to decide: " + explain());
         continue;
       }
       note_obstacle(at);
@@ -156,6 +157,7 @@ class Search {
     value_there_ = value_;
   }
   std::string explain() const {
+    if (obstacle_ == kNone) return fmt::format("{} operations", operations_.size());
     return fmt::format(
         "no order of its {} operations explains their results: at most {} fit, with {} as the value, "
         "then not {}",
@@ -176,8 +178,9 @@ class Search {
 
 }  // namespace
 
-std::optional<std::string> find_contradiction(std::span<const CellOperation> operations, std::int64_t initial) {
-  return Search(operations, initial).run();
+std::optional<std::string> find_contradiction(std::span<const CellOperation> operations, std::int64_t initial,
+                                              TooHard too_hard) {
+  return Search(operations, initial).run(too_hard);
 }
 
 }  // namespace epic::test
