@@ -38,7 +38,7 @@ class MachineSupervisor {
     GrantWriter::OpenStore open_store;
     Coordination& coordination;
     std::string coordination_name;  // "etcd at …", for messages
-    std::string machine;  // names this supervisor for as long as it lives
+    std::string machine;            // names this supervisor for as long as it lives
     /// A link to the machine with this address in coordination, not started. Null: nobody listens there.
     std::function<std::shared_ptr<LinkToLeader>(const std::string& address)> connect;
     /// Its nodes have ended. Called once; it must not destroy the supervisor, which may have something left to say.

@@ -16,8 +16,8 @@
 #include "sim/cell.hpp"
 #include "sim/gong.hpp"
 #include "sim/insist.hpp"
-#include "support/linearizability.hpp"
 #include "sim/promises.hpp"
+#include "support/linearizability.hpp"
 #include "support/witness.hpp"
 
 namespace epic::test {

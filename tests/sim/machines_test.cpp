@@ -95,7 +95,8 @@ TEST_CASE("machines: one seed gives one history with several, to the byte", "[si
   CHECK(once.events > 1000);
 }
 
-TEST_CASE("machines: when that of the leader dies another leads, its nodes go on, and every shard has an owner", "[sim]") {
+TEST_CASE("machines: when that of the leader dies another leads, its nodes go on, and every shard has an owner",
+          "[sim]") {
   SimulatedMachines f;
   for (const char* key : {"a", "b", "c", "d", "e", "f"}) REQUIRE(f.count(key) == 1);
   const std::size_t former = *f.cluster.find_leader();
