@@ -60,7 +60,7 @@ epic_plant(drain_forgotten runtime/node/node_core.cpp
   "")
 
 # ---- the supervisor
-epic_plant(dead_node_not_restarted cluster/supervisor/fleet.cpp
+epic_plant(dead_node_not_restarted cluster/supervisor/fleet_ends.cpp
   "if (slot.state == NodeState::backoff) start(slot);"
   "")
 epic_plant(shards_of_the_dead_kept cluster/supervisor/shard_table.cpp
