@@ -19,7 +19,7 @@ void copy_name(std::string_view name, std::span<char> to) {
 void RunningWriter::write(std::uint32_t number, ActivationId activation, const void* method,
                           std::string_view entity_name, std::string_view method_name) {
   page_->place.store(0, std::memory_order_relaxed);
-  std::atomic_thread_fence(std::memory_order_seq_cst);  // nothing is written before the place counts no longer
+  std::atomic_thread_fence(std::memory_order_release);  // nothing is written before the place counts no longer
   RunningPage::Place& place = page_->places[number];
   place.activation = activation;
   place.method = method;

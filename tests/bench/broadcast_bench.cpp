@@ -1,11 +1,13 @@
 // epic::broadcast to 100,000 entities on four nodes, against the same calls by epic::gather: deliveries per second, and
-// the bytes of the frames that one delivery takes.
+// the bytes of the frames that one delivery takes. With a number as its argument: so many broadcasts and nothing else,
+// for a profiler.
 
 #include <fmt/format.h>
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -74,7 +76,7 @@ std::string deliveries_per_second(const Timing& timing) { return fmt::format("{:
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
   print_warnings();
   const BenchFabric fabric(4);
   const Client client = fabric.connect();
@@ -82,6 +84,10 @@ int main() {
   const auto patient = author.with(std::chrono::hours(1));
   client.call(patient->be_followed(kFollowers));
   client.call(patient->broadcast(kPost));  // from here on all are in memory
+  if (argc > 1) {
+    for (int left = std::atoi(argv[1]); left > 0; --left) client.call(patient->broadcast(kPost));
+    return 0;
+  }
   // Each of the `count` deliveries is one to a follower, so a round is one post.
   const Outcome outcome = compare(
       {.title = fmt::format("a post to {} entities on 4 nodes, for each of them", kFollowers),

@@ -21,9 +21,10 @@ BroadcastWindow::~BroadcastWindow() {
   for (const auto& record : begun_) stop_waiting_for(*record);
 }
 
-/// Those that have ended are counted when they are so many that it costs each call the same, however many there are.
+/// Those that have ended are counted, and freed, when they are a third of all: so it costs each call the same, however
+/// many there are, and few are kept for nothing.
 CallRecord* BroadcastWindow::next() {
-  if (begun_.size() >= 2 * kernel::limits::kBroadcastAtOnce) count_ended();
+  if (begun_.size() >= kernel::limits::kBroadcastAtOnce * 3 / 2) count_ended();
   begun_.push_back(make(made_++));
   return begun_.back().get();
 }

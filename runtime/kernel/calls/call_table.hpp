@@ -4,7 +4,7 @@
 // A record is in one of three intrusive lists: calls with the default deadline (which expire in the order in which they
 // started, so that adding and removing cost a few nanoseconds), calls with a deadline of their own (ordered beside the
 // list), and abandoned ones: their caller has stopped waiting, the method still runs. Being in a list is one count of
-// the record.
+// the record. Neighbours in the list that have the same deadline, like the calls of a broadcast, are ordered as one.
 //
 // Looking through the whole table would hold up everything else for as long as there are many calls. So what needs it
 // either visits a bounded number, or takes a look that goes on, by slices, while the table changes.
@@ -39,9 +39,14 @@ class CallTable {
     ++record.refs;
     record.is_listed = true;
     if (record.has_custom_deadline) {
-      // Calls from other nodes, which are most of these, come about in the order of their deadlines.
-      by_deadline_.emplace_hint(by_deadline_.end(), std::pair(record.deadline_ns, record.sequence), &record);
+      const bool is_in_run = custom_.last != nullptr && custom_.last->deadline_ns == record.deadline_ns;
       link(custom_, record);
+      // Calls from other nodes, which are most of these, come about in the order of their deadlines.
+      const auto run = is_in_run
+                           ? run_of(record)
+                           : by_deadline_.emplace_hint(by_deadline_.end(),
+                                                       std::pair(record.deadline_ns, record.sequence), Run{&record});
+      ++run->second.count;
     } else {
       link(common_, record);
     }
@@ -52,7 +57,11 @@ class CallTable {
     if (record.is_abandoned) {
       unlink(abandoned_, record);
     } else if (record.has_custom_deadline) {
-      by_deadline_.erase({record.deadline_ns, record.sequence});
+      const auto run = run_of(record);
+      if (--run->second.count == 0)
+        by_deadline_.erase(run);
+      else if (run->second.first == &record)
+        run->second.first = record.next;
       unlink(custom_, record);
     } else {
       unlink(common_, record);
@@ -70,7 +79,7 @@ class CallTable {
   [[nodiscard]] Record* find_expired(std::int64_t now_ns) const {
     Record* first = common_.first;
     if (!by_deadline_.empty() && (first == nullptr || by_deadline_.begin()->first.first < first->deadline_ns))
-      first = by_deadline_.begin()->second;
+      first = by_deadline_.begin()->second.first;
     return first != nullptr && first->deadline_ns <= now_ns ? first : nullptr;
   }
   [[nodiscard]] std::optional<std::int64_t> next_deadline_ns() const {
@@ -195,11 +204,22 @@ class CallTable {
     --count_;
   }
 
+  /// Calls in `custom_`, one after the other, that have the same deadline.
+  struct Run {
+    Record* first = nullptr;
+    std::uint32_t count = 0;
+  };
+  using Runs = std::map<std::pair<std::int64_t, std::uint64_t>, Run>;  // by deadline, and by the sequence of its first
+
+  [[nodiscard]] Runs::iterator run_of(const Record& record) {
+    return std::prev(by_deadline_.upper_bound({record.deadline_ns, record.sequence}));
+  }
+
   List common_;
   List custom_;
   List abandoned_;
-  Look* looks_ = nullptr;                                                  // those that are on
-  std::map<std::pair<std::int64_t, std::uint64_t>, Record*> by_deadline_;  // and by sequence
+  Look* looks_ = nullptr;  // those that are on
+  Runs by_deadline_;
   std::size_t count_ = 0;
 };
 

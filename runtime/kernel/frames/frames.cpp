@@ -251,8 +251,9 @@ void Frames::receive(const PeerAddress& from, const CallMessage& call, SharedCha
     return reply_error(
         from, sequence, ErrorCode::no_such_method,
         fmt::format("node-{} has no method '{}': its module is of another version", uses_.self.node, method.name));
-  detail::NamePtr name = detail::parse_name(call.target);
-  if (!name || uses_.types.find(name->type()) != method.type)
+  const Activation* const known = uses_.activations.table().find(std::string_view(call.target));
+  detail::NamePtr name = known != nullptr ? known->name : detail::parse_name(call.target);
+  if (!name || (known != nullptr ? known->type : uses_.types.find(name->type())) != method.type)
     return reply_error(from, sequence, ErrorCode::bad_arguments,
                        fmt::format("'{}' does not name an entity of the method's class", call.target));
   if (name->text != call.target)  // by the caller's hash it belongs elsewhere
@@ -260,7 +261,7 @@ void Frames::receive(const PeerAddress& from, const CallMessage& call, SharedCha
                        fmt::format("'{}' is placed and stored as '{}': the caller's class must say so, too, with "
                                    "named(\"{}\", formerly(\"{}\"))",
                                    call.target, name->text, method.type->info->type_name, name->type()));
-  const ShardId shard = uses_.placement.shard_of(name->text);
+  const ShardId shard = known != nullptr ? known->shard : uses_.placement.shard_of(name->text);
   const bool is_local = method.type->local_max > 0;  // then it runs wherever it arrives
   if (!is_local && uses_.routing.must_refuse(shard, call.map_version))
     return uses_.syscalls.send(from, ReplyMessage{sequence, RefusedPart{uses_.routing.version()}});

@@ -8,12 +8,6 @@
 
 namespace epic::kernel {
 
-std::vector<ShardId> LocalShards::list() const {
-  std::vector<ShardId> all;
-  for (const auto& [shard, state] : shards_) all.push_back(shard);
-  return all;
-}
-
 bool LocalShards::on_taken(ShardId shard, Epoch epoch) {
   const auto found = shards_.find(shard);
   if (found == shards_.end() || found->second.state != State::taking) return false;

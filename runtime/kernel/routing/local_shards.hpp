@@ -30,6 +30,7 @@
 #include <vector>
 
 #include "kernel/ids.hpp"
+#include "kernel/routing/by_shard.hpp"
 
 namespace epic::kernel {
 
@@ -73,7 +74,7 @@ class LocalShards {
     const auto found = shards_.find(shard);
     return found == shards_.end() ? Epoch{} : found->second.epoch;
   }
-  [[nodiscard]] std::vector<ShardId> list() const;
+  [[nodiscard]] std::vector<ShardId> list() const { return list_shards(shards_); }
 
   /// `is_orphaned`: its owner before this node has died.
   void on_given(ShardId shard, bool is_orphaned) {
@@ -130,7 +131,7 @@ class LocalShards {
   void turn(ShardId shard, std::int64_t now_ns);
 
   Listener& listener_;
-  std::map<ShardId, Shard> shards_;
+  ByShard<Shard> shards_;
   std::map<ShardId, Release> releases_;
   std::set<std::pair<std::int64_t, ShardId>> turns_;  // of `releases_`, by time
 };

@@ -10,7 +10,7 @@ Routing::Decision Routing::decide(const RoutedCall& call, bool is_urgent) const 
   if (call.has_arrived() && call.sent_version < router_.owned_since(call.shard)) return {Way::refuse};
   if (!is_urgent && router_.is_behind_another(call)) return {Way::park};
   if (!is_urgent && !call.has_arrived() && router_.is_former_owner_asked(call.shard)) return {Way::park};
-  if (is_open(call.shard, is_urgent)) return {Way::here};
+  if (local == LocalShards::State::active || (is_urgent && local == LocalShards::State::releasing)) return {Way::here};
   if (local != LocalShards::State::none) return {Way::park};
   if (call.has_arrived()) return {call.sent_version > version() ? Way::park : Way::refuse};
   const PeerAddress owner = router_.find_way(call);

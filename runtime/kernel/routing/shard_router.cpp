@@ -172,8 +172,8 @@ void ShardRouter::retry_later(std::int64_t now_ns) {
 /// would leave no room for others.
 void ShardRouter::on_room(const PeerAddress& at) {
   std::vector<ShardId> waiting;
-  for (const auto& [id, shard] : shards_)
-    if (!shard.parked.empty() && address_of(owner_of(id)) == at) waiting.push_back(id);
+  for (const ShardId id : list_shards(shards_))
+    if (!shards_.at(id).parked.empty() && address_of(owner_of(id)) == at) waiting.push_back(id);
   std::ranges::rotate(waiting, std::ranges::upper_bound(waiting, had_room_last_));
   for (const ShardId id : waiting) {
     const std::uint64_t sent_before = sent_count_;
@@ -237,12 +237,8 @@ void ShardRouter::give_turns(ShardId id, Rest rest, Pace pace) {
 std::vector<ShardId> ShardRouter::unblock_all() {
   retry_at_ns_.reset();
   blocked_.clear();
-  std::vector<ShardId> waiting;
-  for (auto& [id, shard] : shards_) {
-    shard.is_blocked = false;
-    waiting.push_back(id);
-  }
-  return waiting;
+  for (auto& [id, shard] : shards_) shard.is_blocked = false;
+  return list_shards(shards_);
 }
 
 void ShardRouter::on_time(std::int64_t now_ns) {

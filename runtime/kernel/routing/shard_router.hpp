@@ -17,19 +17,20 @@
 //           tick handles a bounded number of calls, however many are parked or were unanswered at a lost peer.
 // Not here: what a call is. The owner of calls derives them from RoutedCall, and encodes, sends and ends them.
 
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <optional>
 #include <set>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "kernel/ids.hpp"
 #include "kernel/limits.hpp"
 #include "kernel/messages.hpp"
+#include "kernel/routing/by_shard.hpp"
 #include "kernel/routing/routed_call.hpp"
 
 namespace epic::kernel {
@@ -133,7 +134,7 @@ class ShardRouter {
     bool has_arrived = false;  // some that have arrived
     std::uint64_t after = 0;   // … later than this one
   };
-  using Sent = std::unordered_map<std::uint64_t, RoutedCall*>;  // by sequence
+  using Sent = boost::unordered_flat_map<std::uint64_t, RoutedCall*>;  // by sequence
   static Line& line_of(Shard& shard, const RoutedCall& call) {
     return call.has_arrived() ? shard.arrived : shard.parked;
   }
@@ -151,7 +152,7 @@ class ShardRouter {
   PeerAddress self_;
   ShardMap map_;
   std::vector<std::uint64_t> lives_;  // of the members, by node
-  std::map<ShardId, Shard> shards_;   // ordered, so that a run can be repeated
+  ByShard<Shard> shards_;
   std::map<PeerAddress, Sent> sent_;
   std::deque<std::pair<bool, Sent>> lost_;           // at peers that will not answer; whether they have refused them
   std::map<ShardId, Rest> rests_;                    // for the next tick
