@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <exception>
 #include <memory>
 #include <set>
-#include <stdexcept>
 #include <utility>
 
 #include "kernel/arrived_arguments.hpp"
@@ -49,20 +49,15 @@ detail::CallSite& Frames::site_of(Record& record, ShardId shard) {
 }
 
 void Frames::route(RecordRef record) {
-  if (!has_key(*record)) {
-    uses_.calls.route(std::move(record));
-    return;
-  }
+  if (!has_key(*record)) return uses_.calls.route(std::move(record));
   if (record->failure) return;
   if (const std::string fault = find_key_fault(record->site->extensions->idempotency_key); !fault.empty())
     return fail(*record, ErrorCode::bad_arguments,
                 fmt::format("{} was not started: its idempotency key cannot be used: {}", uses_.words.describe(*record),
                             fault));
   const TypeEntry* const type = uses_.types.find(record->callee->type());
-  if (type == nullptr || !type->info->has(*record->method)) {  // it fails there
-    uses_.calls.route(std::move(record));
-    return;
-  }
+  if (type == nullptr || !type->info->has(*record->method))
+    return uses_.calls.route(std::move(record));  // it fails there
   if (type->info->stored_name() != record->callee->type())
     record->callee = detail::make_name(type->info->stored_name(), record->callee->key());
   leave(std::move(record), *type, nullptr);

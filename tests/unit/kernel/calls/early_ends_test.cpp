@@ -2,9 +2,8 @@
 
 #include "kernel/calls/early_ends.hpp"
 
-#include <epic/epic.hpp>
-
 #include <catch2/catch.hpp>
+#include <epic/epic.hpp>
 
 #include "codec/capnp_codec.hpp"
 #include "kernel/errors.hpp"
