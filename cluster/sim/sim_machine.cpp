@@ -33,6 +33,7 @@ SimMachine::SimMachine(Parts parts)
                                .modules = parts.modules,
                                .open_store = [&disk = parts.surroundings.disk] { return disk.open(); },
                                .coordination = *session_,
+                               .coordination_name = "the simulated service",
                                .machine = fmt::format("machine-{}-{}", parts.place, host_.process_id()),
                                .connect = [this](const std::string& address) { return connect(address); },
                                .on_end = [this](int) { end_when_said(host_.world().now_ns() + kLastWords.count()); }});

@@ -49,7 +49,7 @@ detail::CallSite& Frames::site_of(Record& record, ShardId shard) {
 }
 
 void Frames::route(RecordRef record) {
-  if (!has_key(*record)) return uses_.calls.route(std::move(record));
+  if (!has_key(*record)) return static_cast<void>(uses_.calls.route(std::move(record)));
   if (record->failure) return;
   if (const std::string fault = find_key_fault(record->site->extensions->idempotency_key); !fault.empty())
     return fail(*record, ErrorCode::bad_arguments,
@@ -57,7 +57,7 @@ void Frames::route(RecordRef record) {
                             fault));
   const TypeEntry* const type = uses_.types.find(record->callee->type());
   if (type == nullptr || !type->info->has(*record->method))
-    return uses_.calls.route(std::move(record));  // it fails there
+    return static_cast<void>(uses_.calls.route(std::move(record)));  // it fails there
   if (type->info->stored_name() != record->callee->type())
     record->callee = detail::make_name(type->info->stored_name(), record->callee->key());
   leave(std::move(record), *type, nullptr);

@@ -29,6 +29,7 @@ struct FakeTransport final : transport::Transport {
   [[nodiscard]] std::size_t unsent_bytes() const override { return 0; }
   void on_time(std::int64_t) override {}
   [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const override { return std::nullopt; }
+  [[nodiscard]] transport::RefusalCounts refusals() const override { return {}; }
   void hide() override {}
   void part() override {}
   [[nodiscard]] bool is_alone() const override { return true; }
