@@ -162,7 +162,7 @@ void Fleet::on_message(NodeSlot& slot, const protocol::FromNode& message) {
   if (const auto* heartbeat = std::get_if<protocol::Heartbeat>(&message)) return on_heartbeat(slot, *heartbeat);
   if (const auto* refusal = std::get_if<protocol::StartFailed>(&message)) {
     slot.refusal = *refusal;
-    logs_.keep({host_.wall_now(), slot.name, LogLevel::error, "", join(*refusal)});
+    logs_.keep({host_.wall_now(), slot.name, LogLevel::error, "", text_of(*refusal)});
     if (refusal->ends_fabric) events_.on_cannot_go_on({refusal->message, refusal->hint, logs_.file_of(slot.name)});
     return;
   }

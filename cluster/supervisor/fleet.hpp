@@ -148,6 +148,7 @@ class Fleet {
   void on_left(NodeSlot& slot, NodeState before, bool is_wanted_end);
   void on_end_before_started(NodeSlot& slot, NodeState before);
   void restart_later(NodeSlot& slot);
+  [[nodiscard]] static std::string text_of(const protocol::StartFailed& refusal);
   void kill(NodeSlot& slot, KillCause cause);
   /// `node`: null if the line is a spare's, which says nothing about the node.
   void add_line(NodeSlot* node, protocol::LogLine line);

@@ -16,11 +16,6 @@ using Kill = KillCause::Reason;
 
 namespace {
 
-std::string join(const protocol::StartFailed& refusal) {
-  if (refusal.hint.empty()) return refusal.message;
-  return refusal.message + (refusal.message.ends_with('.') ? " " : ". ") + refusal.hint;
-}
-
 std::string quote_frames(const std::optional<Crash>& crash) {
   std::string text;
   if (crash)
@@ -35,6 +30,11 @@ std::string quote_lines(const std::deque<std::string>& lines) {
 }
 
 }  // namespace
+
+std::string Fleet::text_of(const protocol::StartFailed& refusal) {
+  if (refusal.hint.empty()) return refusal.message;
+  return refusal.message + (refusal.message.ends_with('.') ? " " : ". ") + refusal.hint;
+}
 
 void Fleet::kill(NodeSlot& slot, KillCause cause) {
   if (!slot.process || slot.kill_cause) return;
@@ -86,7 +86,7 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
     say(LogLevel::info, fmt::format("{} has stopped.", slot.name));
   else if (slot.refusal)
     tell(fmt::format("{} cannot {}: {}", slot.name, before == NodeState::starting ? "start" : "go on",
-                     join(*slot.refusal)));
+                     text_of(*slot.refusal)));
   else
     tell(fmt::format("{} {}{}.{}{}{}", slot.name, slot.last_exit->text(),
                      crash ? " while it ran " + slot.crashed_in : "",
