@@ -11,6 +11,9 @@
 // transaction of another program on this server delays that and nothing else: more single places are remembered
 // meanwhile.
 //
+// A server that crashes, or whose standby takes over, would give out places again that were settled here, for
+// transactions that have not survived. So no place below that is used after a connection was lost (kSkipPlaces).
+//
 // A sender's messages are read in their order, since its transactions come one after the other.
 
 #include <cstddef>

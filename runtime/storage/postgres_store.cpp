@@ -114,7 +114,12 @@ std::expected<void, StoreError> PostgresStore::open_connection() {
                           "process that has written before cannot go on. Nothing was written.",
                           url_)}));
   }
-  if (is_writing()) EPIC_TRY(check_confirmed(connection));
+  if (is_writing()) {
+    EPIC_TRY(check_confirmed(connection));
+    const std::array skip{PgCall{&pg::kOneSkipsPlaces}, PgCall{&pg::kSkipPlaces}};
+    if (const auto skipped = connection.run(skip); !skipped)
+      return std::unexpected(connection.error("skip the places of messages", skipped.error()));
+  }
   connection_ = std::move(connection);
   writer_.must_move_on = writer_.id != 0;
   return {};

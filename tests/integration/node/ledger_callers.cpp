@@ -18,6 +18,7 @@ constexpr std::uint64_t kLedgerCallers = 8;
 constexpr std::uint64_t kKeyedCallers = 4;
 constexpr std::int64_t kKeyedWaitMs = 5;  // of every fourth call with a key, between its turns
 constexpr auto kPeaceTimeout = 60s;
+constexpr auto kArrivalTimeout = 180s;  // of messages: a lost hint may cost a minute
 
 std::int64_t any_account(std::mt19937_64& random) { return static_cast<std::int64_t>(random() % kAccounts); }
 
@@ -100,7 +101,7 @@ std::vector<std::string> LedgerCallers::judge() const {
   std::vector<ledger::Books> books;
   for (std::size_t i = 0; i < kAccounts; ++i)
     insist(client, [&] { return client.get<Account>(static_cast<std::int64_t>(i))->settle(); });
-  const auto deadline = std::chrono::steady_clock::now() + kPeaceTimeout;
+  const auto deadline = std::chrono::steady_clock::now() + kArrivalTimeout;
   do {
     books.clear();
     for (std::size_t i = 0; i < kAccounts; ++i)
