@@ -58,7 +58,7 @@ struct FaultMix {
   std::uint32_t pause_machine = 0;  // it stands still, mostly beyond its lease, some nodes in the middle of a tick
   std::uint32_t cut_machines = 0;   // bytes between two machines are held up, one way or both ways
   std::uint32_t break_links = 0;    // the links between supervisors end
-  std::uint32_t lose_contact = 0;   // one machine cannot reach the coordination service
+  std::uint32_t lose_contact = 0;   // one machine cannot reach the coordination service, mostly nor the others
   std::uint32_t stop_machine = 0;   // a supervisor is asked to stop: its machine leaves, or the fabric stops
   std::uint32_t lose_database = 0;  // it cannot be reached
   std::uint32_t break_commits = 0;  // connections to it break at a commit, whose outcome is unknown then

@@ -6,6 +6,7 @@
 #include <map>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cluster/sim/cluster.hpp"
@@ -88,6 +89,9 @@ class Faults {
   std::string break_commits(Dice& dice);
   void leave_nodes_in_ticks(std::size_t machine, nanoseconds duration, Dice& dice);
   void move_client_later(nanoseconds at);
+  [[nodiscard]] std::vector<std::pair<Place, Place>> list_apart(std::size_t machine);
+  void cut_all(const std::vector<std::pair<Place, Place>>& cuts);
+  void heal_all(const std::vector<std::pair<Place, Place>>& cuts);
 
   std::string cut(Place one, Place other, nanoseconds max, Dice& dice);
   std::string break_streams(std::uint16_t one, std::uint16_t other);

@@ -11,6 +11,7 @@ using namespace std::chrono_literals;
 constexpr std::uint32_t kBothWaysPercent = 50;
 constexpr std::uint32_t kInTickPercent = 50;
 constexpr std::uint32_t kUncountedPercent = 30;
+constexpr std::uint32_t kApartPercent = 70;
 constexpr std::uint32_t kShardsMovePercent = 70;
 constexpr std::uint16_t kNodeNumbersMore = 8;  // nodes of a machine that is back have others
 constexpr nanoseconds kBackMax = 3s;
@@ -96,12 +97,7 @@ std::string Faults::cut_machines(std::size_t one, Dice& dice) {
     network.cut(from, to);
     if (is_both_ways) network.cut(to, from);
   }
-  later(duration, [&network, cuts] {
-    for (const auto& [from, to] : cuts) {
-      network.heal(from, to);
-      network.heal(to, from);
-    }
-  });
+  later(duration, [this, cuts] { heal_all(cuts); });
   return fmt::format("machine {} to machine {} is cut{} for {} ms", one, other, is_both_ways ? ", and back," : "",
                      whole_ms(duration));
 }
@@ -120,17 +116,53 @@ std::string Faults::break_links(Dice& dice) {
   return fmt::format("the links between machines break {} times", times);
 }
 
+/// Mostly it is apart from the other machines, too, together with all clients but one.
 std::string Faults::lose_contact(std::size_t machine, Dice& dice) {
   const nanoseconds timeout = cluster_.lease()->timeout;
   const nanoseconds duration = dice.between(100ms, 3 * timeout);
   SimMachine* const running = cluster_.find_machine(machine);
   if (running == nullptr) return fmt::format("machine {} does not run", machine);
   const ProcessId process = running->host().process_id();
+  const bool is_apart = dice.chance(kApartPercent);
+  std::vector<std::pair<Place, Place>> cuts = is_apart ? list_apart(machine) : std::vector<std::pair<Place, Place>>();
   cluster_.coordination().set_unreachable(process, true);
-  later(duration, [this, process] { cluster_.coordination().set_unreachable(process, false); });
+  cut_all(cuts);
+  later(duration, [this, process, cuts] {
+    cluster_.coordination().set_unreachable(process, false);
+    heal_all(cuts);
+  });
   leave_nodes_in_ticks(machine, timeout + dice.between(500ms, 2 * timeout), dice);
   move_client_later(timeout);
-  return fmt::format("machine {} cannot reach the coordination service for {} ms", machine, whole_ms(duration));
+  return fmt::format("machine {} cannot reach {} for {} ms", machine,
+                     is_apart ? "anything but some clients" : "the coordination service", whole_ms(duration));
+}
+
+/// What is between it with those clients, and all others.
+std::vector<std::pair<Place, Place>> Faults::list_apart(std::size_t machine) {
+  std::vector<std::pair<Place, Place>> cuts;
+  for (std::size_t other = 0; other < cluster_.count_machines(); ++other)
+    if (other != machine) cuts.emplace_back(place_of_machine(machine), place_of_machine(other));
+  for (std::uint16_t other = 1; other <= nodes_ + kNodeNumbersMore; ++other) {
+    if (cluster_.is_on(other, machine)) continue;
+    for (std::uint16_t own = 1; own <= nodes_ + kNodeNumbersMore; ++own)
+      if (cluster_.is_on(own, machine)) cuts.emplace_back(own, other);
+    for (std::uint32_t client = 1; client < clients_; ++client) cuts.emplace_back(kFirstClientPlace + client, other);
+  }
+  return cuts;
+}
+
+void Faults::cut_all(const std::vector<std::pair<Place, Place>>& cuts) {
+  for (const auto& [one, other] : cuts) {
+    cluster_.network().cut(one, other);
+    cluster_.network().cut(other, one);
+  }
+}
+
+void Faults::heal_all(const std::vector<std::pair<Place, Place>>& cuts) {
+  for (const auto& [one, other] : cuts) {
+    cluster_.network().heal(one, other);
+    cluster_.network().heal(other, one);
+  }
 }
 
 std::string Faults::stop_machine(std::size_t machine) {

@@ -162,41 +162,9 @@ epic_plant(key_without_its_method runtime/kernel/answers/answers.cpp
   "if (request.hash == answer.arguments_hash) return true;" kept)
 
 # ---- several machines
-epic_plant(machines_lease_checked_early runtime/io/engine.cpp
-  "may_run_ = lease_.is_valid();"
-  "may_run_ = lease_.is_valid_at(clock_.boot_now() - std::chrono::nanoseconds(clock_.monotonic_ns() - kernel_.now_ns()));")
-epic_plant(machines_lease_checked_early runtime/io/engine.cpp
-  "lease_.exists()"
-  "false" value)
-epic_plant(machines_lease_ignored runtime/io/engine.cpp
-  "may_run_ = lease_.is_valid();"
-  "may_run_ = true;")
-epic_plant(machines_lease_ignored runtime/io/engine.cpp
-  "lease_.exists()"
-  "false" value)
-epic_plant(machines_fence_of_epochs_alone runtime/storage/memory_store.cpp
-  "row.incarnation != batch.writer"
-  "false" value)
-epic_plant(machines_take_without_grant runtime/storage/memory_store.cpp
-  "row.node != node || row.incarnation != incarnation"
-  "false" value)
 epic_plant(machines_unknown_commit_taken_as_done runtime/io/storage_work.cpp
   "if (done) return true;"
   "if (done || done.error().code == StoreErrorCode::unsure) return true;")
-epic_plant(machines_unknown_commit_taken_as_failed cluster/sim/disk.cpp
-  "if (asked->is_written) return {};"
-  "")
 epic_plant(machines_term_of_maps_ignored runtime/kernel/routing/shard_router.cpp
   "map.version <= map_.version"
   "(map.version.value & 0xffffffffU) <= (map_.version.value & 0xffffffffU)" value)
-epic_plant(machines_leader_waits_for_nobody cluster/supervisor/machines.cpp
-  "return std::ranges::all_of(machines_, [](const auto& one) { return one.second.hello || one.second.has_arrived; });"
-  "return std::ranges::any_of(machines_, [](const auto& one) { return one.second.hello != nullptr; });")
-epic_plant(machines_broken_link_taken_for_an_end cluster/supervisor/machines.cpp
-  "found->second.send = nullptr;
-  found->second.is_welcome = false;"
-  "on_key_gone(name);
-    on_key(name);")
-epic_plant(machines_kept_messages_lost cluster/supervisor/machine_agent.cpp
-  "for (const protocol::FromMachine& message : kept_.list()) send_(message);"
-  "")

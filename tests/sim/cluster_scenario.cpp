@@ -46,6 +46,7 @@ constexpr std::size_t kCallers = 18;
 /// A call ends at its deadline, but the clock of the node or client may be late, and so may its timers.
 constexpr auto kDeadlineMargin = 1s;
 constexpr auto kPauseMax = 500ms;  // of a caller, between two calls
+constexpr auto kPauseBetweenLooks = 50ms;
 constexpr auto kHurriedPauseMax = 1ms;
 constexpr auto kHurryFor = 25ms;
 constexpr auto kQuietWithin = 30s;
@@ -122,6 +123,7 @@ class ClusterScenario {
     promises_ = std::make_unique<Promises>(cluster_, *clients_[0]);
     promises_->start();
     for (std::size_t i = 0; i < kCallers; ++i) call_later(i);
+    if (kind_ == ClusterKind::machines) look_later();
     meet_faults();
     faults_.end();
     is_ending_ = true;
@@ -177,6 +179,23 @@ class ClusterScenario {
     const nanoseconds pause = draw(is_hurrying_ ? nanoseconds(kHurriedPauseMax) : nanoseconds(kPauseMax));
     clients_[number % kClients]->after(pause, cluster::sim::fingerprint_of("caller", number), [this, number] {
       if (!is_ending_ && !callers_[number].is_waiting) make_call(number);
+    });
+  }
+
+  /// Looks that wait for no answer before the next: some come to a node after its lease is over, when all that wait for
+  /// an answer there are stuck.
+  void look_later() {
+    clients_[1]->after(draw(kPauseBetweenLooks), cluster::sim::fingerprint_of("look"), [this] {
+      if (is_ending_) return;
+      const std::size_t asked = world().draw(kAccounts);
+      clients_[1]->start<Stamp>(account(asked)->look(), [this, asked, known = witness_.known_changes(asked)](
+                                                            detail::ResultRecord<Stamp>& record) {
+        try {
+          witness_.on_shown(asked, record.take(), known);
+        } catch (const std::exception&) {  // the callers look at errors
+        }
+      });
+      look_later();
     });
   }
 
