@@ -173,7 +173,7 @@ TEST_CASE("machines: a write of unknown outcome whose value nobody has seen expl
 
 TEST_CASE("machines: whatever happens to them and to their database, results last and answers are true",
           "[node][large]") {
-  survive(MachinesVictim::By::database, number_from("EPIC_FAULTS", 8));
+  survive(MachinesVictim::By::database, number_from("EPIC_FAULTS", 4));
 }
 
 TEST_CASE("machines: whatever happens to them, to their database and to etcd, results last and answers are true",
