@@ -193,8 +193,10 @@ inline constexpr PgStatement kLastPlace{"last_place",
                                         "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM epic.mail_places"};
 /// A crash of the server, or a standby that takes over, forgets the places that were given out to transactions that had
 /// not ended, and would give them out again; but readers may have passed them. So each writer that connects goes far
-/// beyond them first. Both in one transaction, whose commit is durable.
-inline constexpr PgStatement kOneSkipsPlaces{"", "SELECT pg_advisory_xact_lock(7309456)"};
+/// beyond them first. Both in one transaction, whose commit is on the server's disk, and does not wait for a standby,
+/// which may be away: nothing that is written after it is acknowledged before a standby has both.
+inline constexpr PgStatement kOneSkipsPlaces{
+    "", "SELECT pg_advisory_xact_lock(7309456), set_config('synchronous_commit', 'local', true)"};
 inline constexpr PgStatement kSkipPlaces{
     "", "SELECT setval('epic.mail_places', last_value + 1000000000) FROM epic.mail_places"};
 /// … this: transactions below the first number have ended, those from the second on have not begun.

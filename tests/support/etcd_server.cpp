@@ -187,7 +187,12 @@ void EtcdServer::restart_empty() {
   restart(0);
 }
 
-void EtcdServer::pause(std::size_t member) { ::kill(members_[member].process, SIGSTOP); }
+void EtcdServer::pause(std::size_t member) {
+  ::kill(members_[member].process, SIGSTOP);
+  // Until all its threads have stopped it may still answer.
+  while (::waitpid(members_[member].process, nullptr, WUNTRACED) < 0 && errno == EINTR) {
+  }
+}
 void EtcdServer::go_on(std::size_t member) { ::kill(members_[member].process, SIGCONT); }
 
 std::string EtcdServer::post(const std::string& path, const std::string& body, std::size_t member) const {
