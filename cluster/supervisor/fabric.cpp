@@ -172,7 +172,13 @@ void Fabric::on_member_change(const CoordinationChange& change) {
                            ? std::string()
                            : fmt::format("restarted after it {}", slot->last_exit->text()),
                 .took = std::chrono::duration_cast<std::chrono::microseconds>(now - slot->started_at)});
-    shards_.on_joined({node, slot->incarnation, slot->socket.string()}, slot->module.generation, now);
+    shards_.on_joined({.node = node,
+                       .incarnation = slot->incarnation,
+                       .address = slot->socket.string(),
+                       .machine = slot->machine,
+                       .host = slot->host,
+                       .port = slot->port},
+                      slot->module.generation, now);
   } else {
     const std::size_t lost = shards_.count_owned(node);
     shards_.on_left(node, now);

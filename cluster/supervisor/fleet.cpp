@@ -94,7 +94,8 @@ void Fleet::start(NodeSlot& slot) {
       .socket_path = slot.socket.string(),
       .crash_memory = crash_memory.value_or(""),
       .options = options_.fabric,
-      .module_origin = {.generation = slot.module.generation.value, .built_at = slot.module.built_at}});
+      .module_origin = {.generation = slot.module.generation.value, .built_at = slot.module.built_at},
+      .place = {.machine = slot.machine, .tcp = options_.tcp}});
   EPIC_ASSERT(is_sent, "the first message to {} does not fit an empty channel", slot.name);
 }
 
@@ -192,6 +193,8 @@ void Fleet::on_ready(NodeSlot& slot, const protocol::Ready& ready) {
     return kill(slot, {.reason = Kill::wrong_version});
   }
   slot.renamed_types = ready.renamed_types;
+  slot.host = ready.host;
+  slot.port = ready.port;
   placement_ = {options_.shard_count, ready.groups};
   coordination_.open_lease(options_.silence_max, [this, &slot, incarnation = slot.incarnation](auto lease) {
     on_lease(slot, incarnation, std::move(lease));

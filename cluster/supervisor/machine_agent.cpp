@@ -176,6 +176,7 @@ bool MachineAgent::try_configure(Process& process, protocol::Configure& configur
   }
   configure.module_path = copy->string();
   configure.socket_path = parts_.paths.node_socket(live.node).string();
+  configure.place = {.machine = parts_.machine, .tcp = parts_.options.tcp};
   const auto crash_memory = process.process->crash_memory();
   if (!crash_memory)
     send(protocol::NodeWrote{

@@ -41,6 +41,8 @@ struct NodeSlot {
   std::string name;  // "node-2"
   std::filesystem::path socket;
   std::string machine{};  // where its processes are; empty: the supervisor's, which is alone
+  std::string host{};     // where processes of other machines reach its process; empty: nowhere
+  std::uint16_t port = 0;
   NodeState state = NodeState::stopped;
   kernel::Incarnation incarnation;
   ModuleCopy module{};  // loaded by its current or last process

@@ -70,6 +70,7 @@ struct SupervisorOptions {
   std::filesystem::path run_directory = {};
   std::string coordination = {};  // of several machines, as check_coordination() takes it; empty: this one is alone
   bool joins = false;             // a fabric that runs, with more nodes
+  protocol::TcpPlace tcp = {};    // how processes of other machines reach the nodes of this one
   std::chrono::milliseconds lease{std::chrono::seconds(5)};         // after which a machine that is silent is gone
   std::chrono::milliseconds lease_margin{std::chrono::seconds(1)};  // as LeaseSettings has it
   std::uint32_t shard_count = 64;

@@ -210,7 +210,10 @@ struct ShardMap {
   struct Member {
     NodeId node;
     Incarnation incarnation;
-    std::string address;  // for the transport
+    std::string address;       // path of its socket, for processes of its machine, and of all if it has no host
+    std::string machine = {};  // by name; empty: there is only one
+    std::string host = {};     // IP address, for processes of other machines
+    std::uint16_t port = 0;
     bool operator==(const Member&) const = default;
   };
   MapVersion version;
@@ -221,7 +224,7 @@ struct ShardMap {
   std::vector<ShardId> orphaned = {};   // those whose owner before this one has died, and did not give them back
   bool operator==(const ShardMap&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(ShardMap::Member, (), (node, incarnation, address))
+BOOST_DESCRIBE_STRUCT(ShardMap::Member, (), (node, incarnation, address, machine, host, port))
 BOOST_DESCRIBE_STRUCT(ShardMap, (), (version, owners, members, moving, owned_since, orphaned))
 
 /// The bound of limits.hpp that a message is beyond, as a sentence; empty if it keeps them all. A sender checks what it

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <iterator>
 #include <limits>
+#include <map>
 #include <string_view>
 #include <tuple>
+#include <utility>
 
 #include "kernel/assert.hpp"
 
@@ -50,12 +52,28 @@ std::size_t count_shared(std::string_view a, std::string_view b) {
   return static_cast<std::size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
 }
 
+bool names_machine(const Member& member) { return !member.machine.empty() || !member.host.empty() || member.port != 0; }
+
+void add_machines(const std::vector<Member>& joined, MapChange& change) {
+  if (std::ranges::none_of(joined, names_machine)) return;
+  std::map<std::pair<std::string_view, std::string_view>, std::uint16_t> places;
+  for (const Member& member : joined) {
+    const auto [place, is_new] =
+        places.emplace(std::pair(std::string_view(member.machine), std::string_view(member.host)),
+                       static_cast<std::uint16_t>(change.machines.size()));
+    if (is_new) change.machines.push_back({member.machine, member.host});
+    change.machine_of.push_back(place->second);
+    change.ports.push_back(member.port);
+  }
+}
+
 void add_members(const ShardMap& from, const ShardMap& to, MapChange& change) {
   std::vector<Member> joined;
-  std::ranges::set_difference(
-      to.members, from.members, std::back_inserter(joined), [](const Member& a, const Member& b) {
-        return std::tie(a.node, a.incarnation, a.address) < std::tie(b.node, b.incarnation, b.address);
-      });
+  std::ranges::set_difference(to.members, from.members, std::back_inserter(joined),
+                              [](const Member& a, const Member& b) {
+                                return std::tie(a.node, a.incarnation, a.address, a.machine, a.host, a.port) <
+                                       std::tie(b.node, b.incarnation, b.address, b.machine, b.host, b.port);
+                              });
   std::string_view start = joined.empty() ? std::string_view() : joined.front().address;
   for (const Member& member : joined) start = start.substr(0, count_shared(start, member.address));
   change.address_start = start;
@@ -64,6 +82,7 @@ void add_members(const ShardMap& from, const ShardMap& to, MapChange& change) {
     change.incarnations.push_back(member.incarnation);
     change.address_ends.push_back(member.address.substr(start.size()));
   }
+  add_machines(joined, change);
   for (const Member& member : from.members)
     if (!std::ranges::binary_search(to.members, member.node, {}, &Member::node)) change.left.push_back(member.node);
 }
@@ -77,18 +96,28 @@ std::string find_fault(const ShardMap& map, const MapChange& change) {
   const std::size_t shards = is_whole ? change.shard_count : change.shards.size();
   const std::size_t grants = std::max(change.ages.size(), change.owned_since.size());
   const auto is_outside = [&](ShardId shard) { return shard.value >= change.shard_count; };
+  const std::size_t placed = change.machines.empty() ? 0 : change.joined.size();
+  const auto is_no_machine = [&](std::uint16_t place) { return place >= change.machines.size(); };
   if (change.version <= change.base || change.owners.size() != shards || grants != shards ||
       (is_whole && !change.shards.empty()) || change.incarnations.size() != change.joined.size() ||
-      change.address_ends.size() != change.joined.size() || std::ranges::any_of(change.shards, is_outside) ||
-      std::ranges::any_of(change.moving, is_outside) || std::ranges::any_of(change.orphaned, is_outside))
+      change.address_ends.size() != change.joined.size() || change.machine_of.size() != placed ||
+      change.ports.size() != placed || std::ranges::any_of(change.machine_of, is_no_machine) ||
+      std::ranges::any_of(change.shards, is_outside) || std::ranges::any_of(change.moving, is_outside) ||
+      std::ranges::any_of(change.orphaned, is_outside))
     return "its lists do not belong together";
   return {};
 }
 
 void change_members(const MapChange& change, std::vector<Member>& members) {
   std::vector<Member> joined;
-  for (std::size_t i = 0; i < change.joined.size(); ++i)
+  for (std::size_t i = 0; i < change.joined.size(); ++i) {
     joined.push_back({change.joined[i], change.incarnations[i], change.address_start + change.address_ends[i]});
+    if (change.machines.empty()) continue;
+    const auto& [machine, host] = change.machines[change.machine_of[i]];
+    joined.back().machine = machine;
+    joined.back().host = host;
+    joined.back().port = change.ports[i];
+  }
   std::erase_if(members, [&](const Member& member) {
     return std::ranges::binary_search(change.left, member.node) ||
            std::ranges::binary_search(change.joined, member.node);

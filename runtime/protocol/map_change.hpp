@@ -6,7 +6,8 @@
 // node that has none. A node whose map is another than the base keeps that, and asks for a whole one (MapWanted).
 //
 // Lists that belong together are columns, which take a third of what lists of structs would: a whole map of 65,536
-// shards and 10,000 nodes is under 1 MB. Addresses of nodes are alike, so their common beginning is there once.
+// shards and 10,000 nodes is under 1 MB. Addresses of nodes are alike, so their common beginning is there once, and
+// what the nodes of a machine share is there once for each.
 //
 // Invariant: make_map_change(a, b) applied to a gives b, for maps whose lists are in order, as the shard table's are.
 
@@ -22,6 +23,12 @@
 namespace epic::protocol {
 
 struct MapChange {
+  /// What nodes share.
+  struct Machine {
+    std::string name;
+    std::string host;
+    bool operator==(const Machine&) const = default;
+  };
   kernel::MapVersion base;
   kernel::MapVersion version;
   std::uint32_t shard_count = 0;
@@ -35,6 +42,9 @@ struct MapChange {
   std::vector<kernel::Incarnation> incarnations = {};  // by the place in `joined`
   std::string address_start = {};                      // that all of their addresses have …
   std::vector<std::string> address_ends = {};          // … and what follows in each
+  std::vector<Machine> machines = {};                  // of `joined`, each once; empty: they name none
+  std::vector<std::uint16_t> machine_of = {};          // by the place in `joined`: the place in `machines` …
+  std::vector<std::uint16_t> ports = {};               // … and the port
   std::vector<kernel::NodeId> left = {};               // members no more
 
   std::vector<kernel::ShardId> moving = {};        // all that are
@@ -42,9 +52,10 @@ struct MapChange {
   std::vector<kernel::ShardId> orphaned_not = {};  // those that are no more
   bool operator==(const MapChange&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(MapChange::Machine, (), (name, host))
 BOOST_DESCRIBE_STRUCT(MapChange, (),
                       (base, version, shard_count, shards, owners, ages, owned_since, joined, incarnations,
-                       address_start, address_ends, left, moving, orphaned, orphaned_not))
+                       address_start, address_ends, machines, machine_of, ports, left, moving, orphaned, orphaned_not))
 
 /// From an empty map it is a whole one.
 [[nodiscard]] MapChange make_map_change(const kernel::ShardMap& from, const kernel::ShardMap& to);

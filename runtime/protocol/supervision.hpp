@@ -31,6 +31,7 @@
 #include "kernel/limits.hpp"
 #include "kernel/messages.hpp"
 #include "protocol/control_frames.hpp"
+#include "protocol/machine_place.hpp"
 #include "protocol/map_change.hpp"
 #include "protocol/node_counters.hpp"
 
@@ -89,12 +90,13 @@ struct Configure {
   std::string crash_memory;  // path of the memory that a CrashReport goes to
   FabricOptions options = {};
   ModuleOrigin module_origin = {};
-  bool has_lease = false;  // its machine has one: it runs no turn before the first Lease
+  bool has_lease = false;   // its machine has one: it runs no turn before the first Lease
+  MachinePlace place = {};  // its machine fills it in
   bool operator==(const Configure&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(Configure, (),
                       (node, incarnation, fabric_id, project_directory, module_path, store_kind, store_path,
-                       shard_count, socket_path, crash_memory, options, module_origin, has_lease))
+                       shard_count, socket_path, crash_memory, options, module_origin, has_lease, place))
 
 /// The machine's lease is valid until then, on its boot clock (CLOCK_BOOTTIME); sent with each renewal. Beyond that
 /// the node runs no turn, and sends nothing to nodes and clients, until the next one comes.
@@ -195,9 +197,11 @@ struct Ready {
   std::string abi_tag;
   std::vector<RenamedType> renamed_types = {};
   kernel::PlacementGroups groups = {};  // of its store
+  std::string host = {};                // where processes of other machines reach it; empty: nowhere
+  std::uint16_t port = 0;
   bool operator==(const Ready&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(Ready, (), (pid, version, abi_tag, renamed_types, groups))
+BOOST_DESCRIBE_STRUCT(Ready, (), (pid, version, abi_tag, renamed_types, groups, host, port))
 
 /// The node cannot start and exits; restarting it would not help (a module of another version, a store with another
 /// shard count …). If restarting may help, the node simply exits. With `ends_fabric` no node can go on (the store is

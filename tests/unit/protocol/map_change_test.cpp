@@ -42,11 +42,17 @@ ShardMap changed(ShardMap map, std::mt19937_64& random) {
   if (is_hit(3)) std::erase_if(map.members, [&](const auto&) { return is_hit(4); });
   for (auto& member : map.members)
     if (is_hit(8)) member.incarnation = Incarnation{random()};
+  for (auto& member : map.members)
+    if (is_hit(16)) member.port = static_cast<std::uint16_t>(random());
   if (is_hit(3)) {
     for (std::uint16_t node = 1; node <= 12; ++node)
       if (is_hit(5) && !is_member(NodeId{node}))
-        map.members.push_back(
-            {NodeId{node}, Incarnation{random()}, (is_hit(6) ? "other/" : "/run/node-") + std::to_string(node)});
+        map.members.push_back({.node = NodeId{node},
+                               .incarnation = Incarnation{random()},
+                               .address = (is_hit(6) ? "other/" : "/run/node-") + std::to_string(node),
+                               .machine = is_hit(2) ? "" : "machine-" + std::to_string(node % 3),
+                               .host = is_hit(2) ? "" : "10.0.0." + std::to_string(random() % 2),
+                               .port = static_cast<std::uint16_t>(is_hit(2) ? 0 : random())});
     std::ranges::sort(map.members, {}, &ShardMap::Member::node);
   }
   const auto pick = [&](std::vector<ShardId>& list) {
@@ -139,6 +145,21 @@ TEST_CASE("map change: it holds what is new, and nothing else", "[protocol]") {
                                                     .left = {NodeId{2}}});
 }
 
+TEST_CASE("map change: what the nodes of a machine share is there once", "[protocol]") {
+  ShardMap map = first_map();
+  for (std::size_t i = 0; i < map.members.size(); ++i) {
+    auto& member = map.members[i];
+    member.machine = i < 2 ? "a" : "b";
+    member.host = i < 2 ? "10.0.0.1" : "10.0.0.2";
+    member.port = static_cast<std::uint16_t>(7000 + i);
+  }
+  const MapChange change = make_map_change({}, map);
+  CHECK(change.machines == std::vector<MapChange::Machine>{{"a", "10.0.0.1"}, {"b", "10.0.0.2"}});
+  CHECK(change.machine_of == std::vector<std::uint16_t>{0, 0, 1, 1});
+  CHECK(change.ports == std::vector<std::uint16_t>{7000, 7001, 7002, 7003});
+  CHECK(apply_map_change({}, through_wire(change)) == map);
+}
+
 TEST_CASE("map change: it says who owns a shard from now on, if that is new", "[protocol]") {
   const ShardMap before = first_map();
   ShardMap after = before;
@@ -176,6 +197,15 @@ TEST_CASE("map change: one for another map, and one that makes no sense, are ref
   CHECK(is_refused([](MapChange& it) { it.moving = {ShardId{99}}; }));
   CHECK(is_refused([](MapChange& it) { it.joined = {NodeId{9}}; }));
   CHECK(is_refused([](MapChange& it) { it.version = it.base; }));
+  CHECK(is_refused([](MapChange& it) { it.ports = {7000}; }));
+  CHECK(is_refused([](MapChange& it) {
+    it.joined = {NodeId{9}};
+    it.incarnations = {Incarnation{9}};
+    it.address_ends = {""};
+    it.machines = {{"a", "10.0.0.1"}};
+    it.machine_of = {1};
+    it.ports = {7000};
+  }));
   CHECK(is_refused([](MapChange& it) {
     it.base = {};
     it.shard_count = UINT32_MAX;
