@@ -1,0 +1,42 @@
+#include "transport/credential_files.hpp"
+
+#include <sys/stat.h>
+
+#include <utility>
+
+#include "files/secret_file.hpp"
+
+namespace epic::transport {
+
+std::expected<TlsContextPtr, std::string> CredentialFiles::get() {
+  auto version = look();
+  if (context_ && version == read_as_) return context_;
+  auto credentials = read();
+  if (!credentials) return std::unexpected(std::move(credentials.error()));
+  auto made = TlsContext::make(*credentials);
+  if (!made) return std::unexpected(std::move(made.error()));
+  context_ = *std::move(made);
+  read_as_ = std::move(version);
+  return context_;
+}
+
+std::vector<CredentialFiles::Version> CredentialFiles::look() const {
+  std::vector<Version> versions;
+  for (const auto* const path : {&place_.secret_file, &place_.certificates.authority, &place_.certificates.certificate,
+                                 &place_.certificates.key}) {
+    struct stat status{};
+    if (path->empty() || ::stat(path->c_str(), &status) != 0) continue;
+    versions.push_back({status.st_dev, status.st_ino, status.st_size,
+                        std::int64_t{status.st_ctim.tv_sec} * 1'000'000'000 + status.st_ctim.tv_nsec});
+  }
+  return versions;
+}
+
+std::expected<Credentials, std::string> CredentialFiles::read() const {
+  if (place_.secret_file.empty()) return place_.certificates;
+  auto secrets = files::read_secret_file(place_.secret_file);
+  if (!secrets) return std::unexpected(std::move(secrets.error()));
+  return Secrets{*std::move(secrets)};
+}
+
+}  // namespace epic::transport
