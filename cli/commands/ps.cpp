@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/commands/table.hpp"
+#include "cli/fabric/health.hpp"
 #include "cli/fabric/live_fabric.hpp"
 #include "cli/output/humanize.hpp"
 #include "cli/output/table.hpp"
@@ -105,6 +106,9 @@ Outcome run_ps(Context& context, const Arguments& arguments) {
       console.warn(fmt::format("{} has refused new work for {}, because it cannot save: {}", printable(node.node),
                                human_duration(std::chrono::milliseconds(node.store_blocked_ms.value_or(0))),
                                printable(*node.store_reason)));
+  for (const control::Ps::Node& node : answer.nodes)
+    if (const std::string refused = describe_refused(node.refused); !refused.empty())
+      console.warn(fmt::format("{} has refused connections: {}", printable(node.node), refused));
   for (const control::Ps::Quarantined& entity : answer.quarantined)
     console.warn(fmt::format("{} is in quarantine, because {} nodes died while they ran {}; next attempt in {}",
                              printable(entity.entity), entity.deaths,
@@ -128,7 +132,8 @@ constexpr Command kPsCommand{
         "One line per node: its state, the shards it owns, the entities in memory, the calls in flight, how often\n"
         "it was restarted, how its last process ended, and whether it can write to the store. While nodes run\n"
         "different modules (epic restart), also when each module was built. Entities in quarantine (epic release)\n"
-        "are listed as warnings. With --types, one line per entity class: how many entities are in memory, and how\n"
+        "and connections that nodes have refused, by reason, are listed as warnings. With --types, one line per entity "
+        "class: how many entities are in memory, and how\n"
         "many activations there were since the nodes started.",
     .example = "epic ps\nepic ps --types\nepic ps -o json",
     .options = kPsOptions,

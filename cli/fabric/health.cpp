@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 
@@ -9,6 +10,7 @@
 #include "cli/fabric/stored_fabric.hpp"
 #include "cli/output/console.hpp"
 #include "cli/output/humanize.hpp"
+#include "codec/described_json.hpp"
 #include "storage/open_store.hpp"
 
 namespace epic::cli {
@@ -70,7 +72,7 @@ Finding check_snapshots(StoredFabric& store) {
                                totals->entities, size, whole)};
 }
 
-/// Nodes that cannot save or keep crashing.
+/// Nodes that cannot save, keep crashing, or have refused connections.
 void add_nodes(const control::Ps::Answer& ps, std::vector<Finding>& findings) {
   for (const control::Ps::Node& node : ps.nodes) {
     const std::string name = printable(node.node);
@@ -85,6 +87,9 @@ void add_nodes(const control::Ps::Answer& ps, std::vector<Finding>& findings) {
                                       human_duration(std::chrono::milliseconds(node.store_blocked_ms.value_or(0))),
                                       printable(*node.store_reason)),
                           "do as it says; the node goes on within a second"});
+    if (const std::string refused = describe_refused(node.refused); !refused.empty())
+      findings.push_back({State::warning, name, fmt::format("refused connections since it started: {}", refused),
+                          fmt::format("'epic logs {}' names the addresses; all machines need the same secret", name)});
   }
 }
 
@@ -119,6 +124,16 @@ std::vector<Finding> check_store(const Project& project) {
   }
   findings.push_back(check_snapshots(*store));
   return findings;
+}
+
+std::string describe_refused(const control::Refused& refused) {
+  std::string text;
+  for (const auto& [reason, count] : codec::describe_json(refused).as_object()) {
+    if (count == 0) continue;
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", protocol::print_json(count), std::string_view(reason));
+  }
+  std::ranges::replace(text, '_', ' ');
+  return text;
 }
 
 std::vector<Finding> check_fabric(const ProjectPaths& paths) {

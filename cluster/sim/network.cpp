@@ -235,11 +235,11 @@ class SimMedium final : public Medium {
     return std::make_shared<SimStream>(network_.connect(process_, place_, listener->second), 0);
   }
 
-  std::expected<void, std::string> listen(const std::string& address, OnAccept on_accept) override {
+  std::expected<std::string, std::string> listen(const std::string& address, OnAccept on_accept) override {
     on_accept_ = std::make_shared<OnAccept>(std::move(on_accept));
     address_ = address;
     network_.listeners_[address] = {process_.process_id(), place_, on_accept_};
-    return {};
+    return address;
   }
 
   void hide() override {

@@ -85,6 +85,7 @@ control::Ps::Node row_of(const NodeSlot& slot, std::size_t shards, std::chrono::
   if (!slot.machine.empty()) node.machine = slot.machine;
   if (!slot.process) return node;
   node.pid = slot.process->pid();
+  if (!slot.host.empty()) node.address = protocol::format_tcp_address(slot.host, slot.port);
   node.uptime_ms = count_ms(now - slot.started_at);
   const protocol::Heartbeat& beat = slot.heartbeat;
   node.store = beat.store_blocked.empty() ? "ok" : "blocked";

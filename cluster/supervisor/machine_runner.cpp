@@ -8,6 +8,8 @@
 #include <array>
 #include <utility>
 
+#include "client/machine_file.hpp"
+
 namespace epic::cluster {
 
 using boost::system::error_code;
@@ -36,6 +38,7 @@ MachineRunner::MachineRunner(const SupervisorOptions& options, const RunPaths& p
     : options_(options),
       paths_(paths),
       host_(context_, directory),
+      name_(name_machine(host_.random_id())),
       place_({.setting = options.coordination, .store = options.store.text(), .project = options.project_name}),
       coordination_(open_coordination(place_, options.lease, context_)),
       machine_({.host = host_,
@@ -46,7 +49,7 @@ MachineRunner::MachineRunner(const SupervisorOptions& options, const RunPaths& p
                 .open_store = std::move(open_store),
                 .coordination = *coordination_,
                 .coordination_name = describe_coordination(place_),
-                .machine = name_machine(host_.random_id()),
+                .machine = name_,
                 .connect = [this](const std::string& address) -> std::shared_ptr<LinkToLeader> {
                   auto socket = connect_machine(context_, address);
                   if (!socket) return nullptr;
@@ -63,6 +66,11 @@ int MachineRunner::run() {
   });
   if (!server || !listener) {
     if (options_.on_error) options_.on_error(server ? listener.error() : server.error());
+    return kExitFailed;
+  }
+  const auto written = client::write_machine_file(paths_.run, {.machine = name_, .tcp = options_.tcp});
+  if (!written) {
+    if (options_.on_error) options_.on_error(error_of(written.error()));
     return kExitFailed;
   }
   server_ = std::move(*server);

@@ -33,6 +33,7 @@ class MachineRunner {
   const RunPaths& paths_;
   boost::asio::io_context context_{1};
   AsioHost host_;
+  const std::string name_;  // of the machine
   CoordinationPlace place_;
   std::unique_ptr<Coordination> coordination_;
   MachineSupervisor machine_;

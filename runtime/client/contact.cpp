@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "client/place.hpp"
+
 namespace epic::client {
 
 using namespace std::chrono_literals;
@@ -99,11 +101,14 @@ void Contact::seek(std::int64_t now_ns) {
     return;
   }
   sought_at_ns_ = now_ns;
-  const std::vector<std::string> addresses = uses_.list_addresses();
+  std::vector<std::string> addresses = uses_.list_addresses();
+  for (const kernel::ShardMap::Member& member : router_.map().members)  // nodes of other machines cannot be listed
+    if (std::string address = transport_->address_of(member); address != member.address)
+      addresses.push_back(std::move(address));
   seeking_.insert(addresses.begin(), addresses.end());
   set_absence(seeking_.empty() ? describe_absence(place_, last_unmet_) : std::string());
   if (seeking_.empty()) release_waiting();
-  for (const std::string& address : addresses) transport_->meet(address);
+  for (const std::string& address : std::set(seeking_)) transport_->meet(address);
 }
 
 bool Contact::is_long_alone() const { return uses_.now_ns() - alone_since_ns_ > kAbsenceMax.count(); }
@@ -117,7 +122,7 @@ void Contact::release_waiting() {
 void Contact::meet_doubtful() {
   for (const std::string& address : std::exchange(doubtful_, {})) {
     const bool is_connected = std::ranges::any_of(router_.map().members, [&](const kernel::ShardMap::Member& member) {
-      return member.address == address && nodes_.contains({member.node, member.incarnation.value});
+      return transport_->address_of(member) == address && nodes_.contains({member.node, member.incarnation.value});
     });
     if (is_connected) continue;
     seeking_.insert(address);
@@ -163,8 +168,9 @@ void Contact::on_map(const kernel::PeerAddress& node, kernel::ShardMap map) {
 }
 
 std::string describe_absence(const std::string& place, const std::string& why) {
-  return fmt::format("no fabric answers in {}{}: start it with 'epic run'", place,
-                     why.empty() ? std::string() : " (" + why + ")");
+  const std::string reason = why.empty() ? std::string() : " (" + why + ")";
+  if (place.starts_with(kAddressStart)) return fmt::format("no fabric answers at {}{}", place, reason);
+  return fmt::format("no fabric answers in {}{}: start it with 'epic run'", place, reason);
 }
 
 }  // namespace epic::client

@@ -1,19 +1,13 @@
 #include "client/session.hpp"
 
-#include <fmt/format.h>
-
-#include <algorithm>
 #include <boost/asio/post.hpp>
-#include <cerrno>
 #include <chrono>
 #include <utility>
 
 #include "io/clock.hpp"
-#include "io/last_words.hpp"
 #include "io/random.hpp"
 #include "kernel/errors.hpp"
 #include "kernel/record.hpp"
-#include "transport/make_transport.hpp"
 
 namespace epic::client {
 
@@ -23,18 +17,15 @@ constexpr int kHandlersPerTick = 128;
 
 }  // namespace
 
-Session::Session(std::filesystem::path project, ClientOptions options)
-    : project_(std::move(project)),
-      options_(options),
-      contact_(io::random_id(), options.call_timeout, codec_, project_.string(),
+Session::Session(std::unique_ptr<Place> place, ClientOptions options)
+    : place_(std::move(place)),
+      options_(std::move(options)),
+      contact_(io::random_id(), options_.call_timeout, codec_, place_->name(),
                {.now_ns = io::monotonic_ns,
-                .list_addresses = [this] { return list_sockets(); },
-                .read_last_words =
-                    [this](const kernel::PeerAddress& node) {
-                      return io::read_last_words(project_ / ".epic" / "run", node);
-                    },
+                .list_addresses = [this] { return place_->list_addresses(); },
+                .read_last_words = [this](const kernel::PeerAddress& node) { return place_->read_last_words(node); },
                 .on_change = [this] { on_change(); }}),
-      transport_(transport::make_transport(context_, contact_.events())),
+      transport_(place_->make_transport(context_, contact_.events())),
       thread_([this] { run(); }) {}
 
 Session::~Session() {
@@ -49,11 +40,9 @@ Session::~Session() {
 // ---- any thread ----
 
 void Session::wait_until_ready() {
-  if (const auto checked = check_place(); !checked)
-    throw Unavailable(fmt::format("{} {}", checked.error().message, checked.error().hint));
   std::unique_lock lock(mutex_);
   changed_.wait_for(lock, options_.connect_timeout, [this] { return is_ready_ || !absence_.empty(); });
-  if (!is_ready_) throw Unavailable(absence_.empty() ? describe_absence(project_.string(), {}) : absence_);
+  if (!is_ready_) throw Unavailable(absence_.empty() ? describe_absence(place_->name(), {}) : absence_);
 }
 
 void Session::submit(RecordRef call, OnEnd on_end, CallHandle handle) {
@@ -121,30 +110,14 @@ void Session::on_change() {
   changed_.notify_all();
 }
 
-/// Who can put sockets there would get what is sent to entities.
-std::expected<void, files::Refusal> Session::check_place() const {
-  auto checked = files::check_directory(project_ / ".epic");
-  return checked || checked.error().system_error != ENOENT ? checked : std::expected<void, files::Refusal>();
-}
-
-std::vector<std::string> Session::list_sockets() const {
-  std::vector<std::string> sockets;
-  if (!check_place()) return sockets;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(project_ / ".epic" / "run", error))
-    if (entry.path().extension() == ".sock") sockets.push_back(entry.path().string());
-  std::ranges::sort(sockets);
-  return sockets;
-}
-
 }  // namespace epic::client
 
 namespace epic {
 
-Client Client::connect(std::string_view project_directory, ClientOptions options) {
-  std::error_code error;
-  std::filesystem::path project = std::filesystem::weakly_canonical(project_directory, error);
-  auto session = std::make_shared<client::Session>(error ? std::filesystem::path(project_directory) : project, options);
+Client Client::connect(std::string_view where, ClientOptions options) {
+  auto place = client::make_place(where, options.secret_file);
+  if (const auto checked = place->check(); !checked) throw Unavailable(checked.error());
+  auto session = std::make_shared<client::Session>(std::move(place), std::move(options));
   session->wait_until_ready();
   return Client(std::move(session));
 }

@@ -1,15 +1,13 @@
 #pragma once
 // Session: the thread of a client, with its connections, and the way into it from all others.
 //
-// Nodes are found by their sockets in <project>/.epic/run.
-// Not here: what is done about nodes that come and go (contact.hpp), where a call goes (router.hpp).
+// Not here: how nodes are found (place.hpp), what is done about those that come and go (contact.hpp), where a call goes
+// (router.hpp).
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <condition_variable>
 #include <cstdint>
-#include <expected>
-#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -17,9 +15,9 @@
 #include <vector>
 
 #include "client/contact.hpp"
+#include "client/place.hpp"
 #include "codec/capnp_codec.hpp"
 #include "epic/client.hpp"
-#include "files/private_files.hpp"
 #include "transport/transport.hpp"
 
 namespace epic::client {
@@ -28,7 +26,7 @@ class Session {
  public:
   using OnEnd = Router::OnEnd;
 
-  Session(std::filesystem::path project, ClientOptions options);
+  Session(std::unique_ptr<Place> place, ClientOptions options);
   /// Pending calls end with Unavailable.
   ~Session();
 
@@ -52,11 +50,8 @@ class Session {
   void pass(Submission submission);
   void take_submissions();
   void on_change();
-  /// That `.epic`, if it is there, is this user's alone.
-  [[nodiscard]] std::expected<void, files::Refusal> check_place() const;
-  [[nodiscard]] std::vector<std::string> list_sockets() const;
 
-  std::filesystem::path project_;
+  std::unique_ptr<Place> place_;
   ClientOptions options_;
 
   // the session's thread

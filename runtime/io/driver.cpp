@@ -30,8 +30,9 @@ Driver::Driver(std::unique_ptr<storage::Store> store, BlockingOptions blocking, 
 
 Driver::~Driver() = default;
 
-std::unique_ptr<transport::Transport> Driver::make_transport(transport::TransportEvents events) {
-  return transport::make_transport(context_, std::move(events));
+std::unique_ptr<transport::Transport> Driver::make_transport(transport::TransportEvents events,
+                                                             const protocol::MachinePlace& place) {
+  return transport::make_transport(context_, std::move(events), place);
 }
 
 // ---- ticks ----

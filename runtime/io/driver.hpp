@@ -17,6 +17,7 @@
 #include "io/heap.hpp"
 #include "io/log_sink.hpp"
 #include "io/storage_workers.hpp"
+#include "protocol/machine_place.hpp"
 
 namespace epic::io {
 
@@ -27,8 +28,9 @@ class Driver {
 
   [[nodiscard]] StorageWorkers& storage() { return storage_; }
   [[nodiscard]] BlockingThreads& blocking() { return blocking_; }
-  /// Over this machine's network; for the engine.
-  [[nodiscard]] std::unique_ptr<transport::Transport> make_transport(transport::TransportEvents events);
+  /// For the engine. `place` outlives it.
+  [[nodiscard]] std::unique_ptr<transport::Transport> make_transport(transport::TransportEvents events,
+                                                                     const protocol::MachinePlace& place);
 
   /// Ticks until `is_done`, called once per tick, returns true.
   void run(Engine& engine, const std::function<bool()>& is_done);

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "transport/tcp_place.hpp"
+
 namespace epic::io {
 
 namespace {
@@ -12,6 +14,19 @@ namespace {
 constexpr int kItemsPerTick = 256;
 /// While the lease is over, timers that are due are looked at this often.
 constexpr std::int64_t kLookWithoutLeaseNs = 10'000'000;
+
+protocol::control::Refused count_refused(const transport::RefusalCounts& counts) {
+  using enum transport::Refusal;
+  return {.wrong_secret = counts.of(wrong_secret),
+          .expired_certificate = counts.of(expired_certificate),
+          .wrong_certificate = counts.of(wrong_certificate),
+          .wrong_fabric = counts.of(wrong_fabric),
+          .not_tls = counts.of(not_tls),
+          .damaged = counts.of(damaged),
+          .cut_off = counts.of(cut_off),
+          .slow = counts.of(slow),
+          .too_many = counts.of(too_many)};
+}
 
 }  // namespace
 
@@ -61,7 +76,13 @@ transport::TransportEvents Engine::transport_events() {
 
 std::expected<void, std::string> Engine::open(const std::string& address) {
   transport_->introduce(kernel_.hello());
-  return transport_->listen(address);
+  const auto listening = transport_->listen(address);
+  if (!listening) return std::unexpected(listening.error());
+  return {};
+}
+
+std::expected<std::uint16_t, std::string> Engine::listen_at(const protocol::TcpPlace& place) {
+  return transport::listen_at(*transport_, place);
 }
 
 void Engine::on_shard_map(kernel::ShardMap map) {
@@ -126,7 +147,8 @@ void Engine::publish_gauges() {
                    .entity_bytes = stats.memory_bytes,
                    .commits = stats.commits,
                    .rows = stats.rows,
-                   .blocking = stats.blocking});
+                   .blocking = stats.blocking,
+                   .refused = count_refused(transport_->refusals())});
 }
 
 void Engine::on_storage_events() {

@@ -17,6 +17,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <expected>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -29,6 +30,7 @@
 #include "io/storage_work.hpp"
 #include "io/turn_counter.hpp"
 #include "kernel/kernel.hpp"
+#include "protocol/machine_place.hpp"
 #include "protocol/node_counters.hpp"
 #include "transport/transport.hpp"
 
@@ -103,6 +105,8 @@ class Engine final : public kernel::Syscalls {
 
   /// After the modules are in the kernel: introduces the node and starts listening. The error is a sentence.
   [[nodiscard]] std::expected<void, std::string> open(const std::string& address);
+  /// After open(): listens for processes of other machines, and returns the port.
+  [[nodiscard]] std::expected<std::uint16_t, std::string> listen_at(const protocol::TcpPlace& place);
   /// If it brings shards, on_taken follows.
   void on_shard_map(kernel::ShardMap map);
   /// The supervisor has renewed the machine's lease. What has waited for it has its turn with the next tick.

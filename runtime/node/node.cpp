@@ -179,6 +179,7 @@ std::expected<void, protocol::StartFailed> Node::start(const protocol::Configure
       },
       crash_report);
   channel_->start_beating(configure.options.heartbeat);
+  place_ = configure.place;
 
   std::error_code error;
   std::filesystem::current_path(configure.project_directory, error);
@@ -226,7 +227,9 @@ NodeWorld Node::world(const protocol::Configure& configure, kernel::Placement pl
                  .storage = driver_->storage(),
                  .blocking = driver_->blocking(),
                  .make_transport =
-                     [this](transport::TransportEvents events) { return driver_->make_transport(std::move(events)); },
+                     [this](transport::TransportEvents events) {
+                       return driver_->make_transport(std::move(events), place_);
+                     },
                  .read_last_words = [run = run_directory(configure)](
                                         const kernel::PeerAddress& dead) { return io::read_last_words(run, dead); }},
       .send = [this](const protocol::FromNode& message) { channel_->send(message); },

@@ -56,6 +56,7 @@ class Node {
   std::condition_variable arrived_;
   std::vector<protocol::ToNode> early_;
   std::atomic<bool> is_finishing_{false};
+  protocol::MachinePlace place_;
 
   std::unique_ptr<io::NodeFiles> files_;
   std::unique_ptr<io::Driver> driver_;

@@ -68,6 +68,7 @@ NodeCore::NodeCore(const protocol::Configure& configure, const ModuleInfo& modul
     : module_(module),
       world_(std::move(world)),
       address_(configure.socket_path),
+      place_(configure.place),
       engine_(kernel_options(configure, world_), configure.has_lease ? io::LeaseMode::leased : io::LeaseMode::none,
               world_.engine, engine_events()),
       answers_(engine_.lease(), world_.send),
@@ -107,11 +108,21 @@ std::expected<void, protocol::StartFailed> NodeCore::open(pid_t process) {
     return std::unexpected(protocol::StartFailed{added.error(), "Fix the module, then run 'epic build'."});
   if (auto opened = engine_.open(address_); !opened)
     return std::unexpected(protocol::StartFailed{opened.error(), "Is the directory there, and may it be written?"});
-  world_.send(protocol::Ready{.pid = process,
-                              .version = EPIC_VERSION_TEXT,
-                              .abi_tag = EPIC_ABI_TAG,
-                              .renamed_types = renamed_types(engine_.kernel().types()),
-                              .groups = engine_.kernel().options().placement.groups()});
+  protocol::Ready ready{.pid = process,
+                        .version = EPIC_VERSION_TEXT,
+                        .abi_tag = EPIC_ABI_TAG,
+                        .renamed_types = renamed_types(engine_.kernel().types()),
+                        .groups = engine_.kernel().options().placement.groups()};
+  if (!place_.tcp.host.empty()) {
+    const auto port = engine_.listen_at(place_.tcp);
+    if (!port)
+      return std::unexpected(
+          protocol::StartFailed{"This node cannot be reached from other machines: it " + port.error(),
+                                "Correct what [cluster] in epic.toml says about this machine's address and secret."});
+    ready.host = place_.tcp.host;
+    ready.port = *port;
+  }
+  world_.send(ready);
   return {};
 }
 

@@ -71,6 +71,7 @@ class NodeCore {
   const ModuleInfo& module_;
   NodeWorld world_;
   std::string address_;
+  protocol::MachinePlace place_;
   io::Engine engine_;
   AnswerGate answers_;
   Requests requests_;

@@ -56,6 +56,7 @@ struct Ps {
     std::optional<std::string> store_reason = {};
     std::optional<std::int64_t> store_blocked_ms = {};
     std::optional<std::string> machine = {};  // of a fabric that may have several
+    std::optional<std::string> address = {};  // where other machines reach it: "10.0.0.3:7000"
   };
   struct Supervisor {
     std::int32_t pid = 0;
@@ -78,7 +79,7 @@ struct Ps {
 BOOST_DESCRIBE_STRUCT(Ps::Slot, (), (node, pid, state, shards))
 BOOST_DESCRIBE_STRUCT(Ps::Node, (Ps::Slot, NodeCounters),
                       (restarts, uptime_ms, generation, built_at, last_exit, store, store_reason, store_blocked_ms,
-                       machine))
+                       machine, address))
 BOOST_DESCRIBE_STRUCT(Ps::Supervisor, (), (pid, uptime_ms))
 BOOST_DESCRIBE_STRUCT(Ps::Quarantined, (), (entity, method, deaths, next_attempt_s))
 BOOST_DESCRIBE_STRUCT(Ps::Answer, (), (nodes, supervisor, setup, quarantined))

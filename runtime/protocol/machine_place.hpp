@@ -33,4 +33,9 @@ struct MachinePlace {
 };
 BOOST_DESCRIBE_STRUCT(MachinePlace, (), (machine, tcp))
 
+/// "10.0.0.3:7000", "[fd00::3]:7000".
+[[nodiscard]] inline std::string format_tcp_address(const std::string& host, std::uint16_t port) {
+  return (host.contains(':') ? "[" + host + "]:" : host + ":") + std::to_string(port);
+}
+
 }  // namespace epic::protocol

@@ -9,6 +9,7 @@
 namespace epic::transport {
 
 std::expected<TlsContextPtr, std::string> CredentialFiles::get() {
+  if (place_.is_empty()) return std::unexpected("There is neither a secret nor a certificate.");
   auto version = look();
   if (context_ && version == read_as_) return context_;
   auto credentials = read();

@@ -38,22 +38,21 @@ void Peers::introduce(HelloMessage hello) {
   for (const auto& connection : connections_) push(*connection, self_);
 }
 
-std::expected<void, std::string> Peers::listen(const std::string& address) {
-  listening_at_ = address;
-  auto listening =
-      medium_->listen(address, [this](std::expected<StreamPtr, std::string> stream) { accept(std::move(stream)); });
+std::expected<std::string, std::string> Peers::listen(const std::string& address) {
+  auto listening = medium_->listen(
+      address, [this, address](std::expected<StreamPtr, std::string> stream) { accept(std::move(stream), address); });
   if (!listening) return std::unexpected(fmt::format("cannot listen on {}: {}", address, listening.error()));
-  return {};
+  return listening;
 }
 
-void Peers::accept(std::expected<StreamPtr, std::string> stream) {
+void Peers::accept(std::expected<StreamPtr, std::string> stream, const std::string& listening_at) {
   if (stream && connections_.size() >= limits_.connections_max) {
     (*stream)->close();
     refused_here_.add(Refusal::too_many);
     stream = std::unexpected(fmt::format("there are already {} connections", connections_.size()));
   }
   if (!stream)
-    return note(LogLevel::warn, fmt::format("did not accept a connection to {}: {}", listening_at_, stream.error()));
+    return note(LogLevel::warn, fmt::format("did not accept a connection to {}: {}", listening_at, stream.error()));
   const std::string from = (*stream)->peer_address();
   add(Connection::Side::accepted, from).start(std::move(*stream));
 }
@@ -82,8 +81,9 @@ Peers::Peer* Peers::dial(const PeerAddress& to) {
   for (const kernel::ShardMap::Member& member : map_.members) {
     if (member.node != to.node || member.incarnation.value != to.life) continue;
     // A meeting in progress is already the connection; a second one would look like a restart of this end.
-    Connection* connection = find_unheard(member.address);
-    if (connection == nullptr || connection->expected) connection = &dial(member.address);
+    const std::string address = address_of(member);
+    Connection* connection = find_unheard(address);
+    if (connection == nullptr || connection->expected) connection = &dial(address);
     connection->expected = to;
     return &(peers_[to] = {.dialled = connection, .accepted = nullptr, .out = connection});
   }

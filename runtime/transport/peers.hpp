@@ -42,7 +42,10 @@ class Peers final : public Transport, private Connection::Owner {
   ~Peers() override;
 
   void introduce(kernel::HelloMessage hello) override;
-  [[nodiscard]] std::expected<void, std::string> listen(const std::string& address) override;
+  [[nodiscard]] std::expected<std::string, std::string> listen(const std::string& address) override;
+  [[nodiscard]] std::string address_of(const kernel::ShardMap::Member& member) const override {
+    return medium_->address_of(member);
+  }
   void set_map(const kernel::ShardMap& map) override;
   void meet(const std::string& address) override;
   void send(const kernel::PeerAddress& to, kernel::Message message) override;
@@ -67,7 +70,7 @@ class Peers final : public Transport, private Connection::Owner {
   Connection& add(Connection::Side side, std::string address = {});
   Connection& dial(const std::string& address);
   Peer* dial(const kernel::PeerAddress& to);
-  void accept(std::expected<StreamPtr, std::string> stream);
+  void accept(std::expected<StreamPtr, std::string> stream, const std::string& listening_at);
   [[nodiscard]] Connection* find_unheard(const std::string& address) const;
   template <class Message>
   void push(Connection& connection, const Message& message);
@@ -99,7 +102,6 @@ class Peers final : public Transport, private Connection::Owner {
   TransportLimits limits_;
   kernel::HelloMessage self_;
   kernel::ShardMap map_;
-  std::string listening_at_;
   RefusalCounts refused_here_;  // beside the medium's
   bool is_parting_ = false;
   std::vector<std::unique_ptr<Connection>> connections_;  // oldest first

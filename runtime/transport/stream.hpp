@@ -16,6 +16,7 @@
 #include <span>
 #include <string>
 
+#include "kernel/messages.hpp"
 #include "transport/refusals.hpp"
 
 namespace epic::transport {
@@ -58,14 +59,18 @@ class Medium {
  public:
   virtual ~Medium() = default;
 
+  /// Where it dials a member of the fabric.
+  [[nodiscard]] virtual std::string address_of(const kernel::ShardMap::Member& member) const { return member.address; }
   /// A stream to the process that listens at `address`; on_open() or on_end() reports the outcome. The error is a
   /// phrase without the address, such as "permission denied".
   [[nodiscard]] virtual std::expected<StreamPtr, std::string> dial(const std::string& address) = 0;
 
   /// A stream from a process that dialled us, or why one could not be accepted.
   using OnAccept = std::function<void(std::expected<StreamPtr, std::string>)>;
-  /// `on_accept` is called from the event loop, never from within listen(). The error is as for dial().
-  [[nodiscard]] virtual std::expected<void, std::string> listen(const std::string& address, OnAccept on_accept) = 0;
+  /// Returns the address to dial, which may be more definite. `on_accept` is called from the event loop, never from
+  /// within listen(). The error is as for dial().
+  [[nodiscard]] virtual std::expected<std::string, std::string> listen(const std::string& address,
+                                                                       OnAccept on_accept) = 0;
   /// Refuses new connections; those already dialled are still accepted.
   virtual void hide() = 0;
   virtual void stop_listening() = 0;

@@ -11,6 +11,8 @@
 #include <optional>
 #include <utility>
 
+#include "protocol/machine_place.hpp"
+
 namespace epic::transport {
 
 namespace asio = boost::asio;
@@ -266,8 +268,7 @@ std::expected<Tcp::endpoint, std::string> parse_tcp_address(const std::string& a
 }
 
 std::string format_tcp_address(const Tcp::endpoint& endpoint) {
-  const std::string host = endpoint.address().to_string();
-  return fmt::format("{}:{}", endpoint.address().is_v6() ? "[" + host + "]" : host, endpoint.port());
+  return protocol::format_tcp_address(endpoint.address().to_string(), endpoint.port());
 }
 
 // ---- medium ----
@@ -361,6 +362,10 @@ TcpMedium::TcpMedium(asio::io_context& context, GetContext get_context, TcpLimit
 
 TcpMedium::~TcpMedium() { stop_listening(); }
 
+std::string TcpMedium::address_of(const kernel::ShardMap::Member& member) const {
+  return member.host.empty() ? member.address : protocol::format_tcp_address(member.host, member.port);
+}
+
 std::expected<StreamPtr, std::string> TcpMedium::dial(const std::string& address) {
   auto peer = parse_tcp_address(address);
   if (!peer) return std::unexpected(std::move(peer.error()));
@@ -372,7 +377,7 @@ std::expected<StreamPtr, std::string> TcpMedium::dial(const std::string& address
   return stream;
 }
 
-std::expected<void, std::string> TcpMedium::listen(const std::string& address, OnAccept on_accept) {
+std::expected<std::string, std::string> TcpMedium::listen(const std::string& address, OnAccept on_accept) {
   const auto endpoint = parse_tcp_address(address);
   if (!endpoint) return std::unexpected(endpoint.error());
   if (const auto credentials = shared_->get_context(); !credentials) return std::unexpected(credentials.error());
@@ -390,7 +395,7 @@ std::expected<void, std::string> TcpMedium::listen(const std::string& address, O
   ::fcntl(acceptor.native_handle(), F_SETFD, FD_CLOEXEC);
   shared_->on_accept = std::move(on_accept);
   shared_->accept_more();
-  return {};
+  return listening_at();
 }
 
 /// Closing the socket would reset what waits to be accepted.

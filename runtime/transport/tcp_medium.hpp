@@ -50,9 +50,10 @@ class TcpMedium final : public Medium {
   TcpMedium(boost::asio::io_context& context, GetContext get_context, TcpLimits limits = {});
   ~TcpMedium() override;
 
+  [[nodiscard]] std::string address_of(const kernel::ShardMap::Member& member) const override;
   [[nodiscard]] std::expected<StreamPtr, std::string> dial(const std::string& address) override;
   /// With port 0 the system chooses one, see listening_at().
-  [[nodiscard]] std::expected<void, std::string> listen(const std::string& address, OnAccept on_accept) override;
+  [[nodiscard]] std::expected<std::string, std::string> listen(const std::string& address, OnAccept on_accept) override;
   void hide() override;
   void stop_listening() override;
   [[nodiscard]] RefusalCounts refusals() const override;

@@ -65,8 +65,10 @@ class Transport {
 
   /// Who we are. Sent first on each connection, and again on the open ones when it changes.
   virtual void introduce(kernel::HelloMessage hello) = 0;
-  /// Accepts connections at `address`. The error is a sentence with the address.
-  [[nodiscard]] virtual std::expected<void, std::string> listen(const std::string& address) = 0;
+  /// Accepts connections at `address`; the error is a sentence with it. Returns where others find it: a port is chosen.
+  [[nodiscard]] virtual std::expected<std::string, std::string> listen(const std::string& address) = 0;
+  /// Where it connects to a member, as on_unmet names it.
+  [[nodiscard]] virtual std::string address_of(const kernel::ShardMap::Member& member) const = 0;
   /// The addresses of the members. A node passes the map on to its clients.
   virtual void set_map(const kernel::ShardMap& map) = 0;
   /// Connects to whatever listens there, unless that is in progress; results in its Hello, or on_unmet.

@@ -91,7 +91,7 @@ std::expected<StreamPtr, std::string> UnixMedium::dial(const std::string& addres
   return std::make_shared<UnixStream>(Protocol::socket(context_, Protocol(), *socket));
 }
 
-std::expected<void, std::string> UnixMedium::listen(const std::string& address, OnAccept on_accept) {
+std::expected<std::string, std::string> UnixMedium::listen(const std::string& address, OnAccept on_accept) {
   const auto socket = listen_unix_socket(address);
   if (!socket) return std::unexpected(socket.error().message());
   acceptor_.assign(Protocol(), *socket);
@@ -99,7 +99,7 @@ std::expected<void, std::string> UnixMedium::listen(const std::string& address, 
   listening_as_ = files::identify(address).value_or(files::Identity{});
   on_accept_ = std::move(on_accept);
   accept_more();
-  return {};
+  return address;
 }
 
 void UnixMedium::accept_more() {

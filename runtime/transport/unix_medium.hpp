@@ -19,7 +19,7 @@ class UnixMedium final : public Medium {
   ~UnixMedium() override;
 
   [[nodiscard]] std::expected<StreamPtr, std::string> dial(const std::string& address) override;
-  [[nodiscard]] std::expected<void, std::string> listen(const std::string& address, OnAccept on_accept) override;
+  [[nodiscard]] std::expected<std::string, std::string> listen(const std::string& address, OnAccept on_accept) override;
   void hide() override;
   void stop_listening() override;
 

@@ -164,11 +164,11 @@ class PipeMedium final : public transport::Medium {
     if (address.empty()) return std::unexpected("no such address");
     return net_.dial(address);
   }
-  std::expected<void, std::string> listen(const std::string& address, OnAccept on_accept) override {
+  std::expected<std::string, std::string> listen(const std::string& address, OnAccept on_accept) override {
     if (net_.listeners_.contains(address)) return std::unexpected("address in use");
     address_ = address;
     net_.listeners_[address].on_accept = std::move(on_accept);
-    return {};
+    return address;
   }
   void hide() override {
     if (!address_.empty()) net_.listeners_.at(address_).is_hidden = true;

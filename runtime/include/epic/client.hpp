@@ -4,6 +4,10 @@
 //     epic::Client client = epic::Client::connect("path/to/project");
 //     const auto score = client.call(client.get<Player>("Bob")->get_score());
 //
+// From anywhere else, with the address of any node and the fabric's secret:
+//
+//     epic::Client client = epic::Client::connect("epic://10.0.0.3:7000", {.secret_file = "/etc/arena/secret"});
+//
 // The program is compiled and linked with the entity classes; their code runs on the nodes, never here. A call goes
 // straight to the node that owns the entity. The client follows shards as they move, and reconnects when the fabric is
 // restarted. Results are gated: a result that the client has received survives any crash. A call that must not be made
@@ -47,6 +51,8 @@ struct ClientOptions {
   std::chrono::nanoseconds call_timeout = std::chrono::seconds(30);
   /// How long connect() waits for a fabric that is starting.
   std::chrono::nanoseconds connect_timeout = std::chrono::seconds(5);
+  /// For an address: a file with the fabric's secret. Empty: the environment's EPIC_SECRET_FILE.
+  std::string secret_file = {};
 };
 
 /// How a call ended.
@@ -68,8 +74,10 @@ class CallResult {
 /// Usable from any thread. Copies share one connection, which closes with the last copy.
 class Client {
  public:
-  /// Connects to the fabric of the project in this directory. Throws Unavailable if none is running.
-  [[nodiscard]] static Client connect(std::string_view project_directory, ClientOptions options = {});
+  /// Connects to the fabric of the project in this directory, on a machine of the fabric; or to the one with a node at
+  /// "epic://host:port". More addresses may follow after commas: one that answers is enough, and from there the client
+  /// knows the other nodes. Throws Unavailable if none can be reached.
+  [[nodiscard]] static Client connect(std::string_view where, ClientOptions options = {});
 
   template <class T>
   [[nodiscard]] Ref<T> get(std::string_view key) const {

@@ -37,7 +37,6 @@ struct TcpFixture : TransportFixture {
   [[nodiscard]] End make_node(epic::transport::TcpLimits limits, epic::transport::TransportLimits peer_limits = {}) {
     return {context, proof, MediumKind::tcp, kNode1, "f/1", 8, limits, peer_limits};
   }
-  [[nodiscard]] End make_end_with(Proof& other) { return {context, other, MediumKind::tcp, kNode2}; }
 
   /// Two nodes try to talk; true if they did.
   bool can_talk(End& from, End& to) {
@@ -132,11 +131,8 @@ constexpr std::size_t kAlertBytes = 7;  // all that TLS says to one whom it does
 TEST_CASE("tcp transport: a process with another secret is refused on either side, and both count it", "[transport]") {
   TcpFixture f;
   Proof theirs(kOtherSecret);
-  End one = f.make_end(kNode1);
-  End two = f.make_end_with(theirs);
-  f.listen(one);
-  f.listen(two);
-  f.publish({kNode1, kNode2});
+  LinkedEnds ends(f, theirs);
+  auto& [one, two] = ends;
   CHECK_FALSE(f.can_talk(two, one));
   CHECK(one.transport.refusals().of(Refusal::wrong_secret) == 1);
   CHECK(two.transport.refusals().of(Refusal::wrong_secret) == 1);
@@ -154,11 +150,8 @@ TEST_CASE("tcp transport: secrets are exchanged one machine at a time while conn
   const std::string before = kSecret.newest_first[0];
   const std::string after = "the secret that comes afterwards";
   Proof theirs;
-  End one = f.make_end(kNode1);
-  End two = f.make_end_with(theirs);
-  f.listen(one);
-  f.listen(two);
-  f.publish({kNode1, kNode2});
+  LinkedEnds ends(f, theirs);
+  auto& [one, two] = ends;
   REQUIRE(f.can_talk(one, two));
   const auto reconnect = [&](End& from, End& to) {
     End again(f.context, &from == &one ? f.proof : theirs, MediumKind::tcp, {NodeId{3}, 33});
@@ -194,11 +187,8 @@ TEST_CASE("tcp transport: certificates are checked on both sides", "[transport]"
   Authority others(directory.path(), "others");
   f.proof.set(authority.issue("one", 1h));
   Proof theirs;
-  End one = f.make_end(kNode1);
-  End two = f.make_end_with(theirs);
-  f.listen(one);
-  f.listen(two);
-  f.publish({kNode1, kNode2});
+  LinkedEnds ends(f, theirs);
+  auto& [one, two] = ends;
   const auto is_refused = [&](Refusal reason) {
     CHECK_FALSE(f.can_talk(two, one));
     CHECK_FALSE(f.can_talk(one, two));
@@ -328,11 +318,8 @@ TEST_CASE("tcp transport: refusals are reported at once, then as a number", "[tr
 
 TEST_CASE("tcp transport: arbitrary bytes at any stage cost that connection only", "[transport]") {
   TcpFixture f;
-  End node = f.make_end(kNode1);
-  End peer = f.make_end(kNode2);
-  f.listen(node);
-  f.listen(peer);
-  f.publish({kNode1, kNode2});
+  LinkedEnds ends(f);
+  auto& [node, peer] = ends;
   REQUIRE(f.can_talk(peer, node));
   const std::uint64_t seed = epic::test::make_seed();
   CAPTURE(seed);

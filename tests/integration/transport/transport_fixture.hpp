@@ -14,6 +14,7 @@
 
 #include "kernel/messages.hpp"
 #include "support/temp_dir.hpp"
+#include "transport/make_transport.hpp"
 #include "transport/peers.hpp"
 #include "transport/tcp_medium.hpp"
 #include "transport/unix_medium.hpp"
@@ -22,6 +23,9 @@ namespace epic::test {
 
 using namespace epic::kernel;
 namespace asio = boost::asio;
+
+constexpr PeerAddress kNode1{NodeId{1}, 11};
+constexpr PeerAddress kNode2{NodeId{2}, 22};
 
 enum class MediumKind : std::uint8_t { unix_sockets, tcp };
 
@@ -50,6 +54,11 @@ struct End {
       : address(self), owned(make(io, proof, kind, limits, peer_limits)), transport(*owned) {
     transport.introduce({.from = self, .fabric = std::move(fabric), .shard_count = shards, .methods = {}});
   }
+  /// On a machine; `place` outlives it.
+  End(asio::io_context& io, PeerAddress self, const protocol::MachinePlace& place)
+      : address(self), owned(transport::make_transport(io, events(), place)), transport(*owned) {
+    transport.introduce({.from = self, .fabric = "f/1", .shard_count = 8, .methods = {}});
+  }
 
   PeerAddress address;
   std::vector<PeerAddress> hellos;
@@ -74,6 +83,10 @@ struct End {
       tcp = made.get();
       medium = std::move(made);
     }
+    return std::make_unique<transport::Peers>(std::move(medium), events(), peer_limits);
+  }
+
+  transport::TransportEvents events() {
     transport::TransportEvents events{
         .on_hello = [this](const PeerAddress& from, HelloMessage) { hellos.push_back(from); },
         .on_message = [this](const PeerAddress& from,
@@ -85,7 +98,7 @@ struct End {
         .on_note = [this](LogLevel, const std::string& text) { notes += text + "\n"; }};
     if (address.is_client())
       events.on_map = [this](const PeerAddress&, ShardMap map) { maps.push_back(std::move(map)); };
-    return std::make_unique<transport::Peers>(std::move(medium), std::move(events), peer_limits);
+    return events;
   }
 };
 
@@ -118,8 +131,13 @@ struct TransportFixture {
   void publish(std::initializer_list<PeerAddress> members) {
     ShardMap map{
         .version = MapVersion{1}, .owners = std::vector<NodeId>(8), .members = {}, .moving = {}, .owned_since = {}};
-    for (const PeerAddress& member : members)
+    for (const PeerAddress& member : members) {
       map.members.push_back({member.node, Incarnation{member.life}, path(member.node)});
+      if (kind == MediumKind::unix_sockets) continue;
+      const auto endpoint = transport::parse_tcp_address(path(member.node)).value();
+      map.members.back().host = endpoint.address().to_string();
+      map.members.back().port = endpoint.port();
+    }
     for (End* end : ends) end->transport.set_map(map);
   }
   /// Runs until `is_met` returns true; on timeout, prints what it waited for.
@@ -156,8 +174,18 @@ struct TransportFixture {
   std::vector<asio::ip::tcp::acceptor> reserved_;
 };
 
-constexpr PeerAddress kNode1{NodeId{1}, 11};
-constexpr PeerAddress kNode2{NodeId{2}, 22};
+/// Two nodes that know of each other.
+struct LinkedEnds {
+  explicit LinkedEnds(TransportFixture& f) : LinkedEnds(f, f.proof) {}
+  LinkedEnds(TransportFixture& f, Proof& proof_of_two)
+      : one(f.make_end(kNode1)), two(f.context, proof_of_two, f.kind, kNode2) {
+    f.listen(one);
+    f.listen(two);
+    f.publish({kNode1, kNode2});
+  }
+  End one;
+  End two;
+};
 
 inline CallMessage make_call(std::uint64_t sequence, std::size_t argument_bytes = 8, PeerAddress from = kNode1) {
   return {.id = {from.node, from.life, sequence},

@@ -7,11 +7,8 @@ using epic::ErrorCode;
 
 TEST_CASE("transport: messages arrive in order, after a hello, whatever their size", "[transport]") {
   TransportFixture f(GENERATE(MediumKind::unix_sockets, MediumKind::tcp));
-  End one = f.make_end(kNode1);
-  End two = f.make_end(kNode2);
-  f.listen(one);
-  f.listen(two);
-  f.publish({kNode1, kNode2});
+  LinkedEnds ends(f);
+  auto& [one, two] = ends;
   constexpr std::uint64_t kCount = 2000;
   for (std::uint64_t i = 1; i <= kCount; ++i) one.transport.send(kNode2, make_call(i, i % 100 == 0 ? 1u << 20 : 24));
   f.run_until("all messages", [&] { return two.messages.size() == kCount; });
@@ -27,11 +24,8 @@ TEST_CASE("transport: messages arrive in order, after a hello, whatever their si
 
 TEST_CASE("transport: two that dial each other at once lose nothing and keep the order", "[transport]") {
   TransportFixture f(GENERATE(MediumKind::unix_sockets, MediumKind::tcp));
-  End one = f.make_end(kNode1);
-  End two = f.make_end(kNode2);
-  f.listen(one);
-  f.listen(two);
-  f.publish({kNode1, kNode2});
+  LinkedEnds ends(f);
+  auto& [one, two] = ends;
   for (std::uint64_t i = 1; i <= 50; ++i) {
     one.transport.send(kNode2, make_call(i));
     two.transport.send(kNode1, make_call(i, 8, kNode2));
@@ -114,11 +108,8 @@ TEST_CASE("transport: a peer that ends is lost, once, and can be reached again i
 
 TEST_CASE("transport: one that parts says so behind its last answer, reads no more, and is left", "[transport]") {
   TransportFixture f(GENERATE(MediumKind::unix_sockets, MediumKind::tcp));
-  End one = f.make_end(kNode1);
-  End two = f.make_end(kNode2);
-  f.listen(one);
-  f.listen(two);
-  f.publish({kNode1, kNode2});
+  LinkedEnds ends(f);
+  auto& [one, two] = ends;
   // Both dial, so that there are two connections.
   one.transport.send(kNode2, make_call(1));
   two.transport.send(kNode1, make_call(1, 8, kNode2));
@@ -138,11 +129,8 @@ TEST_CASE("transport: one that parts says so behind its last answer, reads no mo
 
 TEST_CASE("transport: two that part at once leave each other", "[transport]") {
   TransportFixture f(GENERATE(MediumKind::unix_sockets, MediumKind::tcp));
-  End one = f.make_end(kNode1);
-  End two = f.make_end(kNode2);
-  f.listen(one);
-  f.listen(two);
-  f.publish({kNode1, kNode2});
+  LinkedEnds ends(f);
+  auto& [one, two] = ends;
   one.transport.send(kNode2, make_call(1));
   f.run_until("the call", [&] { return two.messages.size() == 1; });
   for (End* end : f.ends) end->transport.part();
@@ -177,11 +165,8 @@ TEST_CASE("transport: nobody at an address is said, not thrown", "[transport]") 
 
 TEST_CASE("transport: when a peer has read what was sent there is room for calls again", "[transport]") {
   TransportFixture f(GENERATE(MediumKind::unix_sockets, MediumKind::tcp));
-  End one = f.make_end(kNode1);
-  End two = f.make_end(kNode2);
-  f.listen(one);
-  f.listen(two);
-  f.publish({kNode1, kNode2});
+  LinkedEnds ends(f);
+  auto& [one, two] = ends;
   std::uint64_t sequence = 0;
   for (std::size_t round = 1; round <= 2; ++round) {
     while (one.transport.has_room(kNode2)) one.transport.send(kNode2, make_call(++sequence, 8u << 20));

@@ -21,11 +21,8 @@ using namespace epic::test;
 
 TEST_CASE("unix transport: damaged bytes end that connection, and no other", "[transport]") {
   TransportFixture f(MediumKind::unix_sockets);
-  End one = f.make_end(kNode1);
-  End two = f.make_end(kNode2);
-  f.listen(one);
-  f.listen(two);
-  f.publish({kNode1, kNode2});
+  LinkedEnds ends(f);
+  auto& [one, two] = ends;
   one.transport.send(kNode2, make_call(1));
   f.run_until("the call", [&] { return two.messages.size() == 1; });
 
@@ -85,11 +82,8 @@ TEST_CASE("unix transport: a socket may lie deeper in the file system than an ad
   TransportFixture f(MediumKind::unix_sockets);
   f.folder = std::string(100, 'a') + "/" + std::string(100, 'b');
   std::filesystem::create_directories(f.directory.path() / f.folder);
-  End one = f.make_end(kNode1);
-  End two = f.make_end(kNode2);
-  f.listen(one);
-  f.listen(two);
-  f.publish({kNode1, kNode2});
+  LinkedEnds ends(f);
+  auto& [one, two] = ends;
   one.transport.send(kNode2, make_call(1));
   f.run_until("the call", [&] { return two.messages.size() == 1; });
   two.transport.close();

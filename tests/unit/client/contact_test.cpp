@@ -20,7 +20,8 @@ constexpr PeerAddress kSecond{NodeId{2}, 22};
 /// Keeps what it is asked for; the test plays the nodes.
 struct FakeTransport final : transport::Transport {
   void introduce(HelloMessage) override {}
-  std::expected<void, std::string> listen(const std::string&) override { return {}; }
+  std::expected<std::string, std::string> listen(const std::string& address) override { return address; }
+  [[nodiscard]] std::string address_of(const ShardMap::Member& member) const override { return member.address; }
   void set_map(const ShardMap& map) override { maps.push_back(map.version); }
   void meet(const std::string& address) override { met.push_back(address); }
   void send(const PeerAddress& to, Message) override { sent.push_back(to); }

@@ -44,5 +44,5 @@ TEST_CASE("credential files: without a secret file there are certificates", "[tr
   epic::test::Authority authority(directory.path());
   CredentialFiles files({.secret_file = {}, .certificates = authority.issue("machine", std::chrono::hours(1))});
   CHECK(files.get().has_value());
-  CHECK(CredentialPlace{}.is_empty());
+  CHECK(CredentialFiles({}).get().error() == "There is neither a secret nor a certificate.");
 }
