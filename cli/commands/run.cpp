@@ -13,8 +13,10 @@
 #include "cli/output/relay.hpp"
 #include "cli/project/build.hpp"
 #include "cli/project/context.hpp"
+#include "cli/project/machine_address.hpp"
 #include "cli/project/service_manager.hpp"
 #include "cluster/coordination/open_coordination.hpp"
+#include "cluster/supervisor/machine_join.hpp"
 #include "cluster/supervisor/supervisor.hpp"
 
 namespace epic::cli {
@@ -31,8 +33,26 @@ constexpr OptionSpec kRunOptions[] = {
      .check = whole_number(1, kNodesMax)},
     {.name = "detach", .letter = 'd', .summary = "Return when the fabric is ready, and leave it running"},
     {.name = "join",
+     .value = "FABRIC",
+     .summary = "Add nodes to a running fabric, from a directory of their own: HOST:PORT of one of its machines, or "
+                "the directory of its project on this one"},
+    {.name = "listen",
+     .value = "ADDRESS",
+     .summary = "Let other machines join, at this address (HOST or HOST:PORT) of this one; they need the secret",
+     .environment = "EPIC_LISTEN",
+     .fallback = "[cluster] listen in epic.toml; after --join HOST:PORT the address that leads there"},
+    {.name = "secret-file",
+     .value = "FILE",
+     .summary = "The fabric's secret",
+     .environment = "EPIC_SECRET_FILE",
+     .fallback = "[cluster] secret_file in epic.toml",
+     .completes = Completes::file},
+    {.name = "certificates",
      .value = "DIR",
-     .summary = "Add nodes to the running fabric of the project in DIR, from a directory of their own"},
+     .summary = "Instead of a secret: authority.pem, certificate.pem and key.pem of this machine",
+     .environment = "EPIC_CERTIFICATES",
+     .fallback = "[cluster] certificates in epic.toml",
+     .completes = Completes::directory},
     {.name = "exit-after-setup", .summary = "Stop when the module's setup has returned, and exit with what came of it"},
     {.name = "no-prefix", .summary = "Log messages without the node in front"},
     {.name = "debugger", .summary = "Do not kill nodes that stop answering, so that a debugger can pause them"},
@@ -61,6 +81,7 @@ cluster::SupervisorOptions supervisor_options(const Project& project, const fs::
   options.run_directory = project.paths.run_root;
   if (manifest.coordination != kAlone) options.coordination = manifest.coordination;
   options.joins = project.paths.has_joined();
+  options.manifest = manifest.text;
   options.lease = manifest.lease;
   options.lease_margin = manifest.lease_margin;
   options.fabric.idle_age = manifest.idle_age;
@@ -78,6 +99,13 @@ cluster::SupervisorOptions supervisor_options(const Project& project, const fs::
   options.silence_max = manifest.silence_max;
   options.turn_max = manifest.turn_max;
   return options;
+}
+
+Failure failure_of(const cluster::SupervisorError& error) {
+  Failure failure{.what = error.message, .log = error.log};
+  while (failure.what.ends_with('.')) failure.what.pop_back();
+  if (!error.hint.empty()) failure.help = {error.hint};
+  return failure;
 }
 
 // Console output while a fabric runs.
@@ -102,6 +130,7 @@ class Narrator {
     for (const auto& node : ready.nodes) line(node.name, fmt::format("process {}", node.pid));
     line("supervisor", fmt::format("process {}", ready.pid));
     line("control", relative(ready.control_socket));
+    if (!ready.address.empty()) line("machines", fmt::format("epic run --join {} --secret-file FILE", ready.address));
     line("state", ready.store.empty() ? "in memory only" : relative(ready.store));
     line("logs", relative(ready.log_directory));
     console_.note(text);
@@ -129,12 +158,7 @@ class Narrator {
     }
   }
 
-  void on_error(const cluster::SupervisorError& error) {
-    Failure failure{.what = error.message, .log = error.log};
-    while (failure.what.ends_with('.')) failure.what.pop_back();
-    if (!error.hint.empty()) failure.help = {error.hint};
-    console_.error(failure);
-  }
+  void on_error(const cluster::SupervisorError& error) { console_.error(failure_of(error)); }
 
   void finish() { printer_.finish(); }
 
@@ -189,9 +213,25 @@ Result<void> refuse_second_run(const Project& project) {
                .help = {"look at it with 'epic ps'", "or stop it first with 'epic stop'"}});
 }
 
-// The project in DIR, with the directory of the command for what runs.
-Result<Project> find_project_to_join(Context& context, const Arguments& arguments, const std::string& directory) {
-  auto project = EPIC_TRY(load_project(directory));
+// Options before epic.toml, in which paths are relative to the project.
+transport::CredentialPlace credentials(const Arguments& arguments, const Manifest& manifest, const fs::path& root) {
+  const auto path = [&](std::string_view option, const std::string& setting) {
+    if (const auto given = arguments.value(option)) return fs::absolute(*given);
+    return setting.empty() ? fs::path() : root / setting;
+  };
+  transport::CredentialPlace place{.secret_file = path("secret-file", manifest.secret_file)};
+  const fs::path directory = path("certificates", manifest.certificates);
+  const bool is_certified = arguments.has("certificates") && !arguments.has("secret-file");
+  if (is_certified) place.secret_file.clear();
+  if (place.secret_file.empty() && !directory.empty())
+    place.certificates = {.authority = directory / "authority.pem",
+                          .certificate = directory / "certificate.pem",
+                          .key = directory / "key.pem"};
+  return place;
+}
+
+// Where the directory of the command is, which is to be that of a machine that joins.
+Result<fs::path> find_own_directory(Context& context, const Arguments& arguments) {
   std::error_code error;
   const fs::path here = fs::weakly_canonical(context.start(arguments), error);
   if (error || !fs::is_directory(here, error))
@@ -201,14 +241,82 @@ Result<Project> find_project_to_join(Context& context, const Arguments& argument
                  .what = fmt::format("{} has an epic.toml", here.string()),
                  .why = "a machine that joins needs a directory of its own, outside of any project",
                  .help = {"make an empty directory, and run the command there"}});
+  return here;
+}
+
+Result<void> check_may_be_joined(const Project& project) {
   if (project.manifest.coordination == kAlone)
     return fail({.code = ExitCode::usage,
                  .what = fmt::format("no other machine can join the fabric of {}", project.manifest.name),
                  .why = fmt::format("coordination is \"{}\" in its epic.toml", kAlone),
                  .help = {fmt::format("set it to {}, and restart the fabric", cluster::coordination_settings_text())}});
+  return {};
+}
+
+// A project on this machine, with the directory of the command for what runs.
+Result<Project> find_project_to_join(Context& context, const Arguments& arguments, const std::string& directory) {
+  auto project = EPIC_TRY(load_project(directory));
+  const fs::path here = EPIC_TRY(find_own_directory(context, arguments));
+  EPIC_TRY(check_may_be_joined(project));
   project.paths.run_root = here;
   EPIC_TRY(remember_joined(here, project.paths.root));
   return project;
+}
+
+struct Joined {
+  Project project;
+  std::string own_address;  // by which the machine that was asked is reached
+};
+
+// The settings of a fabric on other machines.
+Result<Joined> join_fabric(Context& context, const Arguments& arguments, const std::string& text) {
+  const auto address = parse_machine_address(text);
+  if (!address) return fail({.code = ExitCode::usage, .what = fmt::format("--join: {}", address.error())});
+  const fs::path here = EPIC_TRY(find_own_directory(context, arguments));
+  const auto place = credentials(arguments, Manifest(), here);
+  if (place.is_empty())
+    return fail({.code = ExitCode::usage,
+                 .what = fmt::format("joining the fabric at {} needs its secret", text),
+                 .help = {"copy the secret file of its first machine to this one, and name it: --secret-file FILE"}});
+  auto terms = cluster::ask_to_join(address->host, address->port, place, EPIC_VERSION);
+  if (!terms) return fail(failure_of(terms.error()));
+  auto project =
+      EPIC_TRY(join_machine(here, fmt::format("{}:{}", address->host, address->port), terms->settings.manifest));
+  return Joined{.project = std::move(project), .own_address = std::move(terms->own_address)};
+}
+
+// How other machines reach this one.
+Result<void> choose_address(const Arguments& arguments, const Project& project, const std::string& own_address,
+                            cluster::SupervisorOptions& options) {
+  const auto place = credentials(arguments, project.manifest, project.paths.root);
+  options.tcp.secret_file = place.secret_file.string();
+  options.tcp.authority = place.certificates.authority.string();
+  options.tcp.certificate = place.certificates.certificate.string();
+  options.tcp.key = place.certificates.key.string();
+  const bool is_of_project = !project.paths.has_joined();
+  const std::string setting = project.paths.joined_at.empty() ? project.manifest.listen : own_address;
+  const std::string wanted = arguments.value("listen").value_or(setting);
+  if (wanted.empty()) return {};
+  const auto address = parse_machine_address(wanted);
+  if (!address)
+    return fail({.code = ExitCode::usage, .what = fmt::format("--listen '{}': {}", wanted, address.error())});
+  const auto host = find_own_address(address->host);
+  if (!host) return fail({.code = ExitCode::usage, .what = fmt::format("--listen: {}", host.error())});
+  if (place.is_empty())
+    return fail({.code = ExitCode::usage,
+                 .what = fmt::format("listening at {} for other machines needs a secret", wanted),
+                 .help = {"make one: (umask 077; openssl rand -hex 32 > cluster.secret)",
+                          "and name it: --secret-file cluster.secret, or [cluster] secret_file in epic.toml"}});
+  if (project.manifest.coordination == kAlone) return check_may_be_joined(project);
+  options.tcp.host = *host;
+  // Another supervisor of the project's machine has the port of its settings already.
+  const bool has_own_port = arguments.has("listen") || is_of_project || !project.paths.joined_at.empty();
+  options.port = has_own_port ? address->port : std::uint16_t{0};
+  return {};
+}
+
+std::string joined_what(const ProjectPaths& paths) {
+  return paths.joined_at.empty() ? paths.root.string() : paths.joined_at;
 }
 
 // For what the settings leave to each other.
@@ -229,26 +337,32 @@ Outcome run_fabric(Context& context, const Arguments& arguments) {
   const auto join = arguments.value("join");
   if (join && arguments.has("exit-after-setup"))
     return fail(usage_failure(arguments.command(), "--join and --exit-after-setup exclude each other"));
-  const auto project =
-      join ? EPIC_TRY(find_project_to_join(context, arguments, *join)) : EPIC_TRY(context.project(arguments));
+  std::error_code ignored;
+  const bool is_remote = join && !join->contains('/') && !fs::is_directory(*join, ignored);
+  const Joined joined = is_remote ? EPIC_TRY(join_fabric(context, arguments, *join))
+                        : join    ? Joined{EPIC_TRY(find_project_to_join(context, arguments, *join)), {}}
+                                  : Joined{EPIC_TRY(context.project(arguments)), {}};
+  const Project& project = joined.project;
   if (!join && project.paths.has_joined())
     return fail({.code = ExitCode::usage,
                  .what = fmt::format("{} is not a project: it has joined {}", project.paths.run_root.string(),
-                                     project.paths.root.string()),
-                 .help = {fmt::format("join again with 'epic run --join {}'", project.paths.root.string())}});
+                                     joined_what(project.paths)),
+                 .help = {fmt::format("join again with 'epic run --join {}'", joined_what(project.paths))}});
   EPIC_TRY(check_coordination(project));
   const std::int64_t nodes = arguments.number("nodes").value_or(project.manifest.nodes);
   EPIC_TRY(refuse_second_run(project));
   const auto node_program = EPIC_TRY(context.install().node());
   // The module comes from the fabric.
-  const auto built = join ? Built{.module = project.paths.module(project.manifest.module)}
-                          : EPIC_TRY(build_project(context, project, {.only_if_stale = true}));
+  const auto built = is_remote ? Built{.module = {}}
+                     : join    ? Built{.module = project.paths.module(project.manifest.module)}
+                               : EPIC_TRY(build_project(context, project, {.only_if_stale = true}));
   if (!join && !built.was_fresh)
     context.console().note(fmt::format("Built {} in {}", project.manifest.module, human_duration(built.took)));
 
   Console& console = context.console();
   Narrator narrator(console, project, arguments.has("no-prefix") ? LogShape::bare : LogShape::prefixed);
   auto options = supervisor_options(project, built.module, node_program, nodes);
+  EPIC_TRY(choose_address(arguments, project, joined.own_address, options));
   if (arguments.has("exit-after-setup")) options.after_setup = cluster::AfterSetup::exit;
   if (arguments.has("debugger")) {
     options.silence_max = options.start_timeout = kDurationMax;
@@ -303,7 +417,10 @@ constexpr Command kRunCommand{
         "them, and shows what they log until it is stopped. Ctrl-C saves and stops; a second one ends it at once. "
         "State is\n"
         "kept in .epic/ and is there again with the next run.",
-    .example = "epic run --nodes 4\nepic run --detach\nepic run --exit-after-setup\nepic run --join ../arena --nodes 2",
+    .example =
+        "epic run --nodes 4\nepic run --detach\nepic run --exit-after-setup\n"
+        "epic run --listen 10.0.0.1 --secret-file cluster.secret\n"
+        "epic run --join 10.0.0.1:7420 --secret-file cluster.secret --nodes 2",
     .options = kRunOptions,
     .exit_codes = kRunExitCodes,
     .run = run_fabric,

@@ -14,6 +14,7 @@
 #include "cli/output/humanize.hpp"
 #include "cli/output/suggest.hpp"
 #include "cli/output/text.hpp"
+#include "cli/project/machine_address.hpp"
 #include "cluster/coordination/lease_keeper.hpp"
 #include "cluster/coordination/open_coordination.hpp"
 #include "storage/open_store.hpp"
@@ -159,6 +160,21 @@ Setting lease_margin() {
   return setting;
 }
 
+Setting listen() {
+  const auto explain = [](const std::string& value) {
+    const auto parsed = parse_machine_address(value);
+    return parsed ? std::string() : parsed.error();
+  };
+  Setting setting = text(
+      "cluster", "listen", &Manifest::listen, [explain](const std::string& value) { return explain(value).empty(); },
+      "an address of this machine, such as \"10.0.0.1\" or \"10.0.0.1:7420\"",
+      "Where other machines reach this one: its supervisor at this port (7420), its nodes at the 100 after it");
+  setting.explain = explain;
+  return setting;
+}
+
+bool is_named(const std::string& path) { return !path.empty() && !path.contains('\0'); }
+
 bool is_project_name(const std::string& name) { return why_no_project_name(name).empty(); }
 
 constexpr const char* kSourceFolders[] = {".git", "build", "clients", "src", "tests"};
@@ -203,6 +219,12 @@ const std::vector<Setting>& table() {
             "How many functions of epic::blocking a node runs at once"),
       whole("fabric", "blocking_queue", &M::blocking_queue, 0, kBlockingQueueMax,
             "How many more may wait; beyond it epic::blocking throws Overloaded"),
+      listen(),
+      text("cluster", "secret_file", &M::secret_file, is_named, "the path of a file",
+           "What proves that a machine belongs to the fabric: a line of 20 characters or more, or two with the newest "
+           "first; only this user may read it"),
+      text("cluster", "certificates", &M::certificates, is_named, "the path of a directory",
+           "Instead of a secret: authority.pem, certificate.pem and key.pem of this machine"),
       text("files", "folder", &M::files_folder, is_files_folder,
            "a folder below the project's, such as \"data\", and outside of .epic, .git, build, clients, src and tests",
            "Where epic::read_file and the like find the project's files"),
@@ -322,6 +344,7 @@ Result<Manifest> parse_manifest(std::string_view text, const std::filesystem::pa
     return fail(at(where, error.source(), fmt::format("epic.toml is not valid TOML: {}", error.description())));
   }
   Manifest manifest;
+  manifest.text = text;
   for (const auto& [name, node] : root) {
     const auto known = known_sections();
     if (std::ranges::find(known, name.str()) == known.end())

@@ -44,6 +44,11 @@ struct Manifest {
   std::int64_t blocking_threads = 16;                                 // of a node, for epic::blocking
   std::int64_t blocking_queue = 1024;                                 // functions that wait for one of them
 
+  // [cluster]: this machine, for others
+  std::string listen;        // what parse_machine_address() takes; empty: only machines on this host can join
+  std::string secret_file;   // of the fabric; relative to the project's directory, as the next one
+  std::string certificates;  // a directory, instead of a secret
+
   std::string files_folder = "data";  // [files] folder: below the project's directory
 
   // [restart]: the wait before a dead node is started again
@@ -52,6 +57,8 @@ struct Manifest {
   std::chrono::milliseconds restart_forget_after = std::chrono::minutes(1);  // … and reset after running this long
 
   std::string log_level = "info";  // [log] level: debug | info | warn | error
+
+  std::string text;  // all of it, as it was read
 };
 
 inline constexpr std::int64_t kNodesMax = 64;

@@ -72,19 +72,19 @@ fs::path joined_file(const fs::path& directory) { return directory / ".epic" / "
 
 }  // namespace
 
-Result<std::optional<fs::path>> joined_project(const fs::path& directory) {
+Result<std::optional<std::string>> joined_project(const fs::path& directory) {
   std::error_code error;
   if (!fs::exists(fs::symlink_status(joined_file(directory), error))) return std::nullopt;
   if (const auto checked = files::check_directory(directory / ".epic"); !checked)
     return fail(failure_of(checked.error()));
   const auto text = files::read_file(joined_file(directory));
   if (!text) return fail(failure_of(text.error()));
-  return fs::path(text->substr(0, text->find('\n')));
+  return text->substr(0, text->find('\n'));
 }
 
-Result<void> remember_joined(const fs::path& directory, const fs::path& project) {
+Result<void> remember_joined(const fs::path& directory, const std::string& what) {
   if (const auto made = files::make_directory(directory / ".epic"); !made) return fail(failure_of(made.error()));
-  if (const auto written = files::replace_file(joined_file(directory), project.string() + "\n"); !written)
+  if (const auto written = files::replace_file(joined_file(directory), what + "\n"); !written)
     return fail(failure_of(written.error()));
   return {};
 }
@@ -103,8 +103,9 @@ Result<void> check_state_directory(const ProjectPaths& paths) {
 
 namespace {
 
-Result<ProjectPaths> checked_project(const fs::path& directory) {
+Result<ProjectPaths> checked_project(const fs::path& directory, const std::string& joined_at = {}) {
   ProjectPaths paths(directory);
+  paths.joined_at = joined_at;
   EPIC_TRY(check_parts(paths, {{paths.root, S_IFDIR},
                                {paths.manifest(), S_IFREG},
                                {paths.root / "CMakeLists.txt", S_IFREG},
@@ -127,6 +128,7 @@ Result<ProjectPaths> find_project(const fs::path& start) {
       return checked_project(directory);
     }
     if (const auto joined = EPIC_TRY(joined_project(directory))) {
+      if (!joined->starts_with('/')) return checked_project(directory, *joined);
       ProjectPaths paths = EPIC_TRY(checked_project(*joined));
       paths.run_root = directory;
       return paths;
@@ -140,12 +142,30 @@ Result<ProjectPaths> find_project(const fs::path& start) {
                         "or name its directory with 'epic -C DIR …'"}});
 }
 
+namespace {
+
+Project located(ProjectPaths paths, Manifest manifest) {
+  paths.store = storage::locate_store(manifest.store, paths.root / ".epic");
+  return {std::move(paths), std::move(manifest)};
+}
+
+}  // namespace
+
 Result<Project> load_project(const fs::path& start) {
   auto paths = EPIC_TRY(find_project(start));
   auto manifest = EPIC_TRY(read_manifest(paths.manifest()));
   EPIC_TRY(check_parts(paths, {{paths.module(manifest.module), S_IFREG}}));
-  paths.store = storage::locate_store(manifest.store, paths.root / ".epic");
-  return Project{std::move(paths), std::move(manifest)};
+  return located(std::move(paths), std::move(manifest));
+}
+
+Result<Project> join_machine(const fs::path& directory, const std::string& address, const std::string& text) {
+  ProjectPaths paths(directory);
+  paths.joined_at = address;
+  auto manifest = EPIC_TRY(parse_manifest(text, fmt::format("epic.toml of {}", address)));
+  EPIC_TRY(remember_joined(directory, address));
+  if (const auto written = files::replace_file(paths.manifest(), text); !written)
+    return fail(failure_of(written.error()));
+  return located(std::move(paths), std::move(manifest));
 }
 
 }  // namespace epic::cli

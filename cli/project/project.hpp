@@ -16,11 +16,14 @@ struct ProjectPaths {
   explicit ProjectPaths(std::filesystem::path directory) : root(std::move(directory)), run_root(root) {}
 
   std::filesystem::path root;
+  std::string joined_at;           // HOST:PORT of a machine of the fabric; empty: the project is on this machine
   std::filesystem::path run_root;  // where `.epic` is: elsewhere for a machine that has joined (joined_project())
   storage::StoreAddress store;     // known to load_project() only
   std::function<void(std::string_view)> on_waiting;  // what a request to the fabric waits for; empty: nobody is told
 
-  [[nodiscard]] std::filesystem::path manifest() const { return root / "epic.toml"; }
+  [[nodiscard]] std::filesystem::path manifest() const {
+    return joined_at.empty() ? root / "epic.toml" : state() / "joined.toml";
+  }
   [[nodiscard]] std::filesystem::path build() const { return root / "build"; }
   [[nodiscard]] std::filesystem::path build_log() const { return build() / "epic-build.log"; }
   [[nodiscard]] std::filesystem::path module(std::string_view name) const;  // the shared library that nodes load
@@ -33,7 +36,7 @@ struct ProjectPaths {
   [[nodiscard]] std::filesystem::path module_names() const { return build() / "epic-modules.txt"; }
   [[nodiscard]] std::filesystem::path client_programs() const { return build() / "epic-clients.txt"; }
   [[nodiscard]] std::filesystem::path state() const { return run_root / ".epic"; }
-  [[nodiscard]] bool has_joined() const { return run_root != root; }
+  [[nodiscard]] bool has_joined() const { return run_root != root || !joined_at.empty(); }
   [[nodiscard]] std::filesystem::path control_socket() const { return state() / "control.sock"; }
   [[nodiscard]] std::filesystem::path logs() const { return state() / "logs"; }
 };
@@ -43,9 +46,13 @@ struct Project {
   Manifest manifest;
 };
 
-/// The project whose fabric the supervisor of `directory` joins, as remember_joined() has noted; empty: none.
-Result<std::optional<std::filesystem::path>> joined_project(const std::filesystem::path& directory);
-Result<void> remember_joined(const std::filesystem::path& directory, const std::filesystem::path& project);
+/// What the supervisor of `directory` has joined: the directory of a project on this machine, or HOST:PORT of a
+/// machine; as remember_joined() has noted; empty: nothing.
+Result<std::optional<std::string>> joined_project(const std::filesystem::path& directory);
+Result<void> remember_joined(const std::filesystem::path& directory, const std::string& what);
+/// The settings of a fabric at `address`, of which `directory` becomes a machine.
+Result<Project> join_machine(const std::filesystem::path& directory, const std::string& address,
+                             const std::string& manifest);
 
 Failure failure_of(const files::Refusal& refusal);
 /// Refuses a `.epic` that others than this user may use. One that does not exist is fine.

@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "cluster/sim/sim_link.hpp"
+#include "cluster/supervisor/machine_stream.hpp"
 
 namespace epic::cluster::sim {
 
@@ -35,11 +35,13 @@ SimMachine::SimMachine(Parts parts)
                                .coordination = *session_,
                                .coordination_name = "the simulated service",
                                .machine = fmt::format("machine-{}-{}", parts.place, host_.process_id()),
+                               .address = parts.paths.machine_socket.string(),
                                .connect = [this](const std::string& address) { return connect(address); },
                                .on_end = [this](int) { end_when_said(host_.world().now_ns() + kLastWords.count()); }});
   const auto listening = medium_->listen(parts.paths.machine_socket.string(), [this](auto stream) {
     if (stream)
-      supervisor_->accept(std::make_shared<SimLink<protocol::FromMachine, protocol::ToMachine>>(*std::move(stream)));
+      supervisor_->accept(
+          std::make_shared<StreamLink<protocol::FromMachine, protocol::ToMachine>>(*std::move(stream), poster()));
   });
   EPIC_ASSERT(listening.has_value(), "a simulated machine cannot listen: {}", listening.error());
   host_.post([this] { supervisor_->start(); });
@@ -54,7 +56,7 @@ SimMachine::~SimMachine() {
 std::shared_ptr<LinkToLeader> SimMachine::connect(const std::string& address) {
   auto stream = medium_->dial(address);
   if (!stream) return nullptr;
-  return std::make_shared<SimLink<protocol::ToMachine, protocol::FromMachine>>(*std::move(stream));
+  return std::make_shared<StreamLink<protocol::ToMachine, protocol::FromMachine>>(*std::move(stream), poster());
 }
 
 void SimMachine::end_when_said(std::int64_t give_up_at_ns) {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "cluster/sim/coordination_service.hpp"
 #include "cluster/sim/network.hpp"
@@ -48,6 +49,9 @@ class SimMachine {
 
  private:
   [[nodiscard]] std::shared_ptr<LinkToLeader> connect(const std::string& address);
+  [[nodiscard]] auto poster() {
+    return [this](Host::Task task) { host_.post(std::move(task)); };
+  }
   void end_when_said(std::int64_t give_up_at_ns);
 
   SimHost host_;

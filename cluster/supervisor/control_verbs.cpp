@@ -52,11 +52,6 @@ std::expected<EntityName, std::string> parse_entity(const std::string& name) {
   return EntityName{name.substr(0, slash), name.substr(slash + 1)};
 }
 
-void refuse(const SupervisorError& error, const ControlReply& reply) {
-  reply.fail(AnswerStatus::failed, error.message,
-             error.hint.empty() ? std::nullopt : std::optional(control::FailureDetail{.hint = error.hint}));
-}
-
 /// Forwards a node's answer.
 void relay(const protocol::Answer& answer, const ControlReply& reply) {
   if (answer.status != protocol::AnswerStatus::ok)
@@ -106,6 +101,11 @@ void send_part(const ControlReply& reply, const Value& value) {
 }
 
 }  // namespace
+
+void refuse(const SupervisorError& error, const ControlReply& reply) {
+  reply.fail(AnswerStatus::failed, error.message,
+             error.hint.empty() ? std::nullopt : std::optional(control::FailureDetail{.hint = error.hint}));
+}
 
 ControlVerbs::ControlVerbs(ControlVerbsParts parts)
     : parts_(std::move(parts)), trail_verbs_(parts_.host, parts_.fleet, parts_.requests, parts_.trail) {}
@@ -293,8 +293,7 @@ void ControlVerbs::wait_for(Waiting one, const Change& change) {
 }
 
 void ControlVerbs::answer(const Asked<control::Restart>& asked) {
-  const auto way = asked.request.rolling ? RestartWay::rolling : RestartWay::at_once;
-  if (const auto begun = parts_.restart(way, asked.reply); !begun) refuse(begun.error(), asked.reply);
+  if (const auto begun = parts_.restart(asked.request, asked.reply); !begun) refuse(begun.error(), asked.reply);
 }
 
 void ControlVerbs::on_tick() { trail_verbs_.on_tick(parts_.host.now()); }

@@ -36,10 +36,14 @@ struct ControlVerbsParts {
   std::function<bool(const std::string& entity)> release;
   std::function<std::expected<void, SupervisorError>(kernel::NodeId)> drain;
   std::function<std::expected<void, SupervisorError>(std::uint16_t node_count)> scale;
-  std::function<std::expected<void, SupervisorError>(RestartWay way, ControlReply reply)> restart;
+  std::function<std::expected<void, SupervisorError>(const protocol::control::Restart::Request&, ControlReply reply)>
+      restart;
   std::function<bool()> is_restarting;
   std::function<void(std::string why)> stop;
 };
+
+/// Answers a request that cannot be carried out.
+void refuse(const SupervisorError& error, const ControlReply& reply);
 
 /// Single-threaded.
 class ControlVerbs {

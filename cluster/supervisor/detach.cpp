@@ -41,8 +41,9 @@ struct Ready {
   std::vector<Node> nodes;
   std::string control_socket, store, log_directory;
   std::chrono::milliseconds took{0};
+  std::string address;
 };
-BOOST_DESCRIBE_STRUCT(Ready, (), (pid, nodes, control_socket, store, log_directory, took))
+BOOST_DESCRIBE_STRUCT(Ready, (), (pid, nodes, control_socket, store, log_directory, took, address))
 struct Failed {
   std::string message, hint, log;
 };
@@ -76,7 +77,8 @@ Report report_of(const FabricReady& ready) {
                          .control_socket = ready.control_socket.string(),
                          .store = ready.store.string(),
                          .log_directory = ready.log_directory.string(),
-                         .took = ready.took};
+                         .took = ready.took,
+                         .address = ready.address};
   for (const auto& node : ready.nodes) report.nodes.push_back({node.name, node.pid, node.socket.string()});
   return report;
 }
@@ -87,7 +89,8 @@ FabricReady ready_from(const detached::Ready& report) {
                     .control_socket = report.control_socket,
                     .store = report.store,
                     .log_directory = report.log_directory,
-                    .took = report.took};
+                    .took = report.took,
+                    .address = report.address};
   for (const auto& node : report.nodes) ready.nodes.push_back({node.name, node.pid, node.socket});
   return ready;
 }

@@ -41,6 +41,8 @@ Fabric::Fabric(FabricParts parts)
       logs_(parts.logs),
       on_end_(std::move(parts.on_end)),
       machines_(parts.machines),
+      fetch_module_(std::move(parts.fetch_module)),
+      modules_(parts.modules),
       takeover_(std::move(parts.takeover)),
       shards_(options_.shard_count, options_.quiet, takeover_.first_version),
       orders_(
@@ -98,7 +100,8 @@ Fabric::Fabric(FabricParts parts)
                   },
               .drain = [this](NodeId node) { return drain(node); },
               .scale = [this](std::uint16_t node_count) { return scale(node_count); },
-              .restart = [this](RestartWay way, ControlReply reply) { return restart(way, std::move(reply)); },
+              .restart = [this](const protocol::control::Restart::Request& request,
+                                ControlReply reply) { return restart(request, std::move(reply)); },
               .is_restarting = [this] { return restart_.is_under_way(); },
               .stop = [this](const std::string& why) { stop(why); }}) {
   coordination_.watch(kMemberPrefix, [this](const CoordinationChange& change) { on_member_change(change); });
@@ -356,11 +359,28 @@ std::expected<void, SupervisorError> Fabric::scale(std::uint16_t node_count) {
   return {};
 }
 
-std::expected<void, SupervisorError> Fabric::restart(RestartWay way, ControlReply reply) {
+/// The module may have to come from the machine where the restart was requested.
+std::expected<void, SupervisorError> Fabric::restart(const protocol::control::Restart::Request& request,
+                                                     ControlReply reply) {
+  const auto way = request.rolling ? RestartWay::rolling : RestartWay::at_once;
+  if (request.module.empty() || !fetch_module_) return begin_restart(way, std::nullopt, std::move(reply));
+  const std::chrono::nanoseconds built_at(request.built_at_ns);
+  fetch_module_({.generation = modules_.next().value,
+                 .built_at = std::chrono::system_clock::time_point(built_at),
+                 .digest = request.module},
+                request.address, [this, way, reply](const std::expected<ModuleCopy, SupervisorError>& module) {
+                  const auto begun = module ? begin_restart(way, *module, reply) : std::unexpected(module.error());
+                  if (!begun) refuse(begun.error(), reply);
+                });
+  return {};
+}
+
+std::expected<void, SupervisorError> Fabric::begin_restart(RestartWay way, std::optional<ModuleCopy> module,
+                                                           ControlReply reply) {
   if (is_stopping_) return std::unexpected(SupervisorError{"The fabric is stopping.", {}, {}});
   if (!is_ready_) return std::unexpected(SupervisorError{"The fabric is still starting.", {}, {}});
   is_noted_ = false;
-  return restart_.begin(way, std::move(reply));
+  return restart_.begin(way, std::move(module), std::move(reply));
 }
 
 void Fabric::stop(const std::string& why) {

@@ -51,6 +51,10 @@ struct FabricParts {
   GrantWriter::OpenStore open_store;  // empty: nodes keep their stores to themselves
   Machines* machines = nullptr;       // null: nodes are this supervisor's own
   Takeover takeover = {};             // with `machines`
+  /// With `machines`: a module that the supervisor at `address` has.
+  std::function<void(const protocol::ModuleOrigin& origin, const std::string& address,
+                     std::move_only_function<void(const std::expected<ModuleCopy, SupervisorError>&)> done)>
+      fetch_module = {};
   /// All nodes have ended, and every request is answered. Called once, as the last thing; it must not destroy the
   /// fabric.
   std::function<void(const FabricEnd&)> on_end;
@@ -100,7 +104,10 @@ class Fabric {
   [[nodiscard]] std::expected<void, SupervisorError> check_may_change() const;
   [[nodiscard]] std::expected<void, SupervisorError> drain(kernel::NodeId node);
   [[nodiscard]] std::expected<void, SupervisorError> scale(std::uint16_t node_count);
-  [[nodiscard]] std::expected<void, SupervisorError> restart(RestartWay way, ControlReply reply);
+  [[nodiscard]] std::expected<void, SupervisorError> restart(const protocol::control::Restart::Request& request,
+                                                             ControlReply reply);
+  [[nodiscard]] std::expected<void, SupervisorError> begin_restart(RestartWay way, std::optional<ModuleCopy> module,
+                                                                   ControlReply reply);
   void tell_slow_stop(const NodeSlot& slot);
   void fail(SupervisorError error, KillCause::Reason reason);
   void finish();
@@ -114,6 +121,8 @@ class Fabric {
   LogHub& logs_;
   std::function<void(const FabricEnd&)> on_end_;
   Machines* machines_;
+  decltype(FabricParts::fetch_module) fetch_module_;
+  Modules& modules_;
   Takeover takeover_;
   Host::TimePoint begun_at_ = host_.now();
   Host::TimePoint last_tick_ = begun_at_;

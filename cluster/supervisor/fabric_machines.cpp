@@ -127,6 +127,7 @@ void Fabric::note() {
   protocol::FabricNotes notes{.number = ++last.number,
                               .setup = static_cast<std::uint32_t>(setup_.state()),
                               .generation = fleet_.module().generation.value,
+                              .module = fleet_.module().digest,
                               .restart = restart_.next().value,
                               .suspects = quarantine_.quarantine().note(host_.now()),
                               .drained = last.drained,

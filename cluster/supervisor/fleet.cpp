@@ -82,20 +82,20 @@ void Fleet::start(NodeSlot& slot) {
   const auto crash_memory = slot.process->crash_memory();
   if (!crash_memory)
     say(LogLevel::warn, fmt::format("A crash of {} will not name its entity: {}.", slot.name, crash_memory.error()));
-  const bool is_sent = slot.process->try_send(protocol::Configure{
-      .node = slot.id,
-      .incarnation = slot.incarnation,
-      .fabric_id = fabric_id_,
-      .project_directory = options_.project_directory.string(),
-      .module_path = slot.module.path.string(),
-      .store_kind = options_.store.kind,
-      .store_path = options_.store.location.string(),
-      .shard_count = options_.shard_count,
-      .socket_path = slot.socket.string(),
-      .crash_memory = crash_memory.value_or(""),
-      .options = options_.fabric,
-      .module_origin = {.generation = slot.module.generation.value, .built_at = slot.module.built_at},
-      .place = {.machine = slot.machine, .tcp = options_.tcp}});
+  const bool is_sent =
+      slot.process->try_send(protocol::Configure{.node = slot.id,
+                                                 .incarnation = slot.incarnation,
+                                                 .fabric_id = fabric_id_,
+                                                 .project_directory = options_.project_directory.string(),
+                                                 .module_path = slot.module.path.string(),
+                                                 .store_kind = options_.store.kind,
+                                                 .store_path = options_.store.location.string(),
+                                                 .shard_count = options_.shard_count,
+                                                 .socket_path = slot.socket.string(),
+                                                 .crash_memory = crash_memory.value_or(""),
+                                                 .options = options_.fabric,
+                                                 .module_origin = slot.module.origin(),
+                                                 .place = {.machine = slot.machine, .tcp = options_.tcp}});
   EPIC_ASSERT(is_sent, "the first message to {} does not fit an empty channel", slot.name);
 }
 

@@ -50,8 +50,10 @@ void Fleet::list_drained(const protocol::Hello& machine, NodeId node) { claim_sl
 void Fleet::adopt(const protocol::Hello& machine, const protocol::LiveNode& live) {
   NodeSlot& slot = claim_slot(live.node, machine);
   slot.incarnation = live.incarnation;
-  slot.module = {
-      .generation = Generation{live.module.generation}, .path = module_.path, .built_at = live.module.built_at};
+  slot.module = {.generation = Generation{live.module.generation},
+                 .path = module_.path,
+                 .built_at = live.module.built_at,
+                 .digest = live.module.digest};
   slot.started_at = host_.now() - live.age;
   slot.heard_at = host_.now();
   slot.state = NodeState::starting;

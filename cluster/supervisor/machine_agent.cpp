@@ -146,43 +146,59 @@ void MachineAgent::carry_out(protocol::ToldNode told) {
   const auto found = processes_.find(told.process);
   if (found == processes_.end()) return;
   Process& process = found->second;
+  if (process.is_held) return process.held.push_back(std::move(told.message));
+  if (auto* const first = std::get_if<protocol::Configure>(&told.message)) return configure(process, std::move(*first));
+  tell(process, std::move(told.message));
+}
+
+void MachineAgent::tell(Process& process, protocol::ToNode message) {
   protocol::LiveNode& live = process.live;
-  if (auto* const configure = std::get_if<protocol::Configure>(&told.message)) {
-    if (!try_configure(process, *configure)) return process.process->kill();
-  } else if (const auto* release = std::get_if<protocol::Release>(&told.message)) {
+  if (const auto* release = std::get_if<protocol::Release>(&message)) {
     for (const kernel::ShardId shard : release->shards) live.asked.push_back({shard, release->map_version});
-  } else if (const auto* change = std::get_if<protocol::MapChange>(&told.message)) {
+  } else if (const auto* change = std::get_if<protocol::MapChange>(&message)) {
     const auto is_lost = [&](const auto& held) {
       return protocol::find_owner(*change, held.shard).value_or(live.node) != live.node;
     };
     std::erase_if(live.taken, is_lost);
     std::erase_if(live.asked, is_lost);
-  } else if (std::holds_alternative<protocol::Stop>(told.message)) {
+  } else if (std::holds_alternative<protocol::Stop>(message)) {
     process.is_stopping = true;
   }
-  if (!process.process->try_send(told.message)) process.process->kill();  // it does not read
+  if (!process.process->try_send(message)) process.process->kill();  // it does not read
 }
 
-/// False, and the log says why, if it cannot be started.
-bool MachineAgent::try_configure(Process& process, protocol::Configure& configure) {
+void MachineAgent::configure(Process& process, protocol::Configure configure) {
   protocol::LiveNode& live = process.live;
   live.node = configure.node;
   live.incarnation = configure.incarnation;
   live.module = configure.module_origin;
-  const auto copy = parts_.copy_module(configure);
-  if (!copy) {
-    send(protocol::NodeWrote{live.process, copy.error().message + " " + copy.error().hint, true});
-    return false;
+  process.is_held = true;
+  parts_.get_module(live.module, [this, id = live.process, configure = std::move(configure)](
+                                     const auto& module) mutable { on_module(id, std::move(configure), module); });
+}
+
+/// The process may have ended meanwhile.
+void MachineAgent::on_module(ProcessId id, protocol::Configure configure,
+                             const std::expected<std::filesystem::path, SupervisorError>& module) {
+  const auto found = processes_.find(id);
+  if (found == processes_.end()) return;
+  Process& process = found->second;
+  process.is_held = false;
+  if (!module) {
+    send(protocol::NodeWrote{id, module.error().message + " " + module.error().hint, true});
+    return process.process->kill();
   }
-  configure.module_path = copy->string();
-  configure.socket_path = parts_.paths.node_socket(live.node).string();
+  configure.module_path = module->string();
+  configure.project_directory = parts_.options.project_directory.string();
+  configure.socket_path = parts_.paths.node_socket(configure.node).string();
   configure.place = {.machine = parts_.machine, .tcp = parts_.options.tcp};
   const auto crash_memory = process.process->crash_memory();
   if (!crash_memory)
     send(protocol::NodeWrote{
-        live.process, fmt::format("A crash of this node will not name its entity: {}.", crash_memory.error()), true});
+        id, fmt::format("A crash of this node will not name its entity: {}.", crash_memory.error()), true});
   configure.crash_memory = crash_memory.value_or("");
-  return true;
+  tell(process, std::move(configure));
+  for (protocol::ToNode& message : std::exchange(process.held, {})) tell(process, std::move(message));
 }
 
 void MachineAgent::carry_out(const protocol::SignalNode& signal) {

@@ -6,11 +6,13 @@
 // what a new leader has to know: that it is ready, which shards it has, and which it was asked to give back. Those that
 // are not ready, or were told to stop, end when there is a new leader.
 //
-// A node loads this machine's own copy of the module, so that it does not need the leader's files.
+// A node loads this machine's own copy of the module, and runs in this machine's directory, so that it does not need
+// the leader's files. If there is no such copy here yet, what the node is sent waits until it has come.
 //
 // Not here: links (machine_link.hpp), who leads (membership.hpp), the leader's side (machines.hpp).
 
 #include <cstdint>
+#include <deque>
 #include <expected>
 #include <filesystem>
 #include <functional>
@@ -39,9 +41,9 @@ class MachineAgent {
     const SupervisorOptions& options;
     const RunPaths& paths;
     std::string machine;  // as in coordination
-    /// Where this machine's copy of the module is that `configure` means; it is made if there is none.
-    std::function<std::expected<std::filesystem::path, SupervisorError>(const protocol::Configure& configure)>
-        copy_module;
+    /// Where this machine's copy of that module is: `done` is called once, now or later.
+    using ModuleDone = std::move_only_function<void(std::expected<std::filesystem::path, SupervisorError>)>;
+    std::function<void(const protocol::ModuleOrigin& origin, ModuleDone done)> get_module;
     /// The leader wants this machine no more, or has ended the fabric. The nodes have ended, or do now.
     std::function<void(const protocol::Dismiss&)> on_dismissed;
     std::function<void(std::vector<FabricReady::Node>)> on_ready = {};  // all its nodes are, for the first time
@@ -79,6 +81,8 @@ class MachineAgent {
     std::unique_ptr<NodeProcess> process;
     protocol::LiveNode live;
     Host::TimePoint spawned_at;
+    std::deque<protocol::ToNode> held = {};  // while its module is on its way
+    bool is_held = false;
     bool is_ready = false;
     bool is_stopping = false;
 
@@ -95,7 +99,13 @@ class MachineAgent {
   void carry_out(const protocol::DropNode& drop) { processes_.erase(drop.process); }
   void carry_out(const protocol::MachineAnswered& answered) { requests_.on_answer(answered.answer); }
   void carry_out(const protocol::Dismiss& dismiss);
-  [[nodiscard]] bool try_configure(Process& process, protocol::Configure& configure);
+  void tell(Process& process, protocol::ToNode message);
+  void configure(Process& process, protocol::Configure configure);
+  void on_module(protocol::ProcessId id, protocol::Configure configure,
+                 const std::expected<std::filesystem::path, SupervisorError>& module);
+  /// Those are for guests of a supervisor (module_fetch.hpp).
+  void carry_out(const protocol::Settings&) {}
+  void carry_out(const protocol::ModulePart&) {}
 
   void on_said(protocol::ProcessId id, const protocol::FromNode& message);
   void on_end(protocol::ProcessId id, ProcessEnd end);

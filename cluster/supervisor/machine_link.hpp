@@ -4,7 +4,7 @@
 // Messages come in order until the link ends; what was on its way then is lost. Both sides keep what the other has not
 // confirmed (kept_messages.hpp).
 //
-// Implementations: machine_socket.hpp.
+// Implementations: machine_stream.hpp.
 // Not here:        what the messages mean (machine_agent.hpp, machines.hpp).
 
 #include <functional>

@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kMachineTick{200};
 constexpr std::chrono::milliseconds kRowsRetry{500};
+constexpr std::chrono::milliseconds kFetchRetry{500};
 constexpr std::chrono::seconds kLeaveMargin{5};  // beyond the grace
 
 }  // namespace
@@ -33,6 +34,7 @@ MachineSupervisor::MachineSupervisor(Parts parts)
       modules_(parts.modules),
       open_store_(std::move(parts.open_store)),
       machine_(std::move(parts.machine)),
+      address_(std::move(parts.address)),
       coordination_name_(std::move(parts.coordination_name)),
       host_(parts.host),
       connect_to_(std::move(parts.connect)),
@@ -41,14 +43,8 @@ MachineSupervisor::MachineSupervisor(Parts parts)
               .options = options_,
               .paths = paths_,
               .machine = machine_,
-              .copy_module = [this](const protocol::Configure& configure)
-                  -> std::expected<std::filesystem::path, SupervisorError> {
-                const auto& origin = configure.module_origin;
-                const auto copy =
-                    modules_.take_from(configure.module_path, Generation{origin.generation}, origin.built_at);
-                if (!copy) return std::unexpected(copy.error());
-                return copy->path;
-              },
+              .get_module = [this](const protocol::ModuleOrigin& origin,
+                                   auto done) { get_module(origin, std::move(done)); },
               .on_dismissed = [this](const protocol::Dismiss& message) { on_dismissed(message); },
               .on_ready = [this](std::vector<FabricReady::Node> nodes) { on_nodes_ready(std::move(nodes)); },
               .on_setup =
@@ -60,7 +56,7 @@ MachineSupervisor::MachineSupervisor(Parts parts)
           host_, parts.coordination,
           {.lease = {.timeout = options_.lease, .margin = options_.lease_margin},
            .machine = machine_,
-           .address = paths_.machine_socket.string(),
+           .address = address_,
            .joins = options_.joins},
           {.boot_now = [this] { return host_.boot_now(); },
            .on_machine =
@@ -159,10 +155,37 @@ void MachineSupervisor::connect() {
 void MachineSupervisor::handle(const ControlRequest& request, ControlReply reply) {
   if (fabric_) return fabric_->handle(request, std::move(reply));
   if (request.verb == control::Ping::kVerb.name) return answer_ping(reply);
+  if (request.verb == control::Restart::kVerb.name) return ask_to_restart(request, std::move(reply));
   if (request.verb != control::Stop::kVerb.name) return agent_.ask(request, std::move(reply));
   reply.part(codec::describe_json(control::Stop::Answer{.node = "supervisor", .event = "stopping", .unsaved = {}}));
   stop_watchers_.push_back(std::move(reply));
   leave("requested by 'epic stop'");
+}
+
+/// With this machine's project as it is now, if there is one here: the leader fetches it.
+void MachineSupervisor::ask_to_restart(ControlRequest request, ControlReply reply) {
+  auto asked = codec::read_described_text<control::Restart::Request>(request.body);
+  if (asked && !options_.module_path.empty()) {
+    const auto copy = modules_.take();
+    if (!copy) return refuse(copy.error(), reply);
+    asked->module = copy->digest;
+    asked->built_at_ns = copy->built_at.time_since_epoch() / std::chrono::nanoseconds(1);
+    asked->address = address_;
+    request.body = codec::describe_text(*asked);
+  }
+  agent_.ask(request, std::move(reply));
+}
+
+/// From the leader, which has told a node to load it.
+void MachineSupervisor::get_module(const protocol::ModuleOrigin& origin, MachineAgent::Parts::ModuleDone done) {
+  if (const auto copy = modules_.find(origin)) return done(copy->path);
+  const auto address = leader_ ? addresses_.find(*leader_) : addresses_.end();
+  if (address == addresses_.end())
+    return done(std::unexpected(SupervisorError{"This machine does not have the module.", {}, {}}));
+  fetch_.get(origin, address->second,
+             [done = std::move(done)](const std::expected<ModuleCopy, SupervisorError>& copy) mutable {
+               copy ? done(copy->path) : done(std::unexpected(copy.error()));
+             });
 }
 
 /// It is about this supervisor, which may have nobody to ask.
@@ -300,6 +323,7 @@ void MachineSupervisor::accept(const std::shared_ptr<LinkToMachine>& link) {
                        std::erase(links_, link);
                      };
                      const auto* const hello = std::get_if<protocol::Hello>(&message);
+                     if (name->empty() && try_answer(message, *self.lock())) return;
                      if (!machines_ || exit_code_ || (hello != nullptr) != name->empty()) return drop();
                      if (hello == nullptr) return machines_->on_message(*name, *number, message);
                      const auto greeted = machines_->greet(*hello, [self](const protocol::ToMachine& answer) {
@@ -317,34 +341,74 @@ void MachineSupervisor::accept(const std::shared_ptr<LinkToMachine>& link) {
                    }});
 }
 
+/// What a guest asks for. One that does not read what it gets is not a guest any more.
+bool MachineSupervisor::try_answer(const protocol::FromMachine& message, LinkToMachine& link) {
+  if (exit_code_ || !link.is_sent()) return false;
+  if (std::holds_alternative<protocol::SettingsWanted>(message)) {
+    const ModuleCopy* const copy = modules_.newest();
+    link.send(protocol::Settings{.version = options_.version,
+                                 .architecture = std::string(kArchitecture),
+                                 .manifest = options_.manifest,
+                                 .module = copy == nullptr ? std::string() : copy->digest});
+    return true;
+  }
+  const auto* const wanted = std::get_if<protocol::ModuleWanted>(&message);
+  if (wanted != nullptr) link.send(modules_.read(*wanted));
+  return wanted != nullptr;
+}
+
 /// With all machines that are there.
 void MachineSupervisor::begin_if_complete() {
-  if (!machines_ || fabric_ || !rows_ || exit_code_ || addresses_.empty() || !machines_->is_complete()) return;
+  if (!machines_ || fabric_ || !rows_ || exit_code_ || addresses_.empty() || !machines_->is_complete() || is_fetching_)
+    return;
   const auto greeted = machines_->list_greeted();
   auto takeover = plan_takeover(*rows_, greeted, options_.shard_count,
                                 fmt::format("{}/{}", options_.project_directory.string(), machine_));
-  auto module = take_module(takeover.generation);
+  auto module = find_module(takeover);
   if (!module) return fail(module.error());
+  if (!*module) return;  // it is on its way
   const std::uint64_t term = takeover.term.value;
-  fabric_ = std::make_unique<Fabric>(FabricParts{.host = host_,
-                                                 .options = options_,
-                                                 .paths = paths_,
-                                                 .run = term,
-                                                 .logs = logs_,
-                                                 .modules = modules_,
-                                                 .module = *std::move(module),
-                                                 .open_store = open_store_,
-                                                 .machines = &*machines_,
-                                                 .takeover = std::move(takeover),
-                                                 .on_end = [this](const FabricEnd& end) { on_fabric_end(end); }});
+  fabric_ = std::make_unique<Fabric>(
+      FabricParts{.host = host_,
+                  .options = options_,
+                  .paths = paths_,
+                  .run = term,
+                  .logs = logs_,
+                  .modules = modules_,
+                  .module = **std::move(module),
+                  .open_store = open_store_,
+                  .machines = &*machines_,
+                  .takeover = std::move(takeover),
+                  .fetch_module = [this](const auto& origin, const auto& address,
+                                         auto done) { fetch_.get(origin, address, std::move(done)); },
+                  .on_end = [this](const FabricEnd& end) { on_fabric_end(end); }});
   fabric_->start();
 }
 
-/// If this machine has no copy of that generation yet, the project's module is taken for it.
-std::expected<ModuleCopy, SupervisorError> MachineSupervisor::take_module(Generation generation) {
-  if (const ModuleCopy* const copy = modules_.find(generation)) return *copy;
-  modules_.go_on_before(generation);
-  return modules_.take();
+/// What nodes run, or are started with. Nothing if it has to come from a machine whose nodes run it; if there is none,
+/// the project's module of this machine takes its place.
+std::expected<std::optional<ModuleCopy>, SupervisorError> MachineSupervisor::find_module(Takeover& takeover) {
+  if (!takeover.module.empty()) {
+    const protocol::ModuleOrigin origin{
+        .generation = takeover.generation.value, .built_at = {}, .digest = takeover.module};
+    if (auto copy = modules_.find(origin)) return copy;
+    if (const auto address = addresses_.find(takeover.module_at); address != addresses_.end()) {
+      is_fetching_ = true;
+      fetch_.get(origin, address->second, [this](const std::expected<ModuleCopy, SupervisorError>& fetched) {
+        is_fetching_ = false;
+        if (fetched) return begin_if_complete();
+        say(LogLevel::error, fetched.error().message);
+        fetch_timer_.expires_after(kFetchRetry, [this] { begin_if_complete(); });
+      });
+      return std::nullopt;
+    }
+    takeover.generation = takeover.generation.next();
+    say(LogLevel::warn, "No machine has the module that the former leader had, so nodes are started with this one's.");
+  }
+  modules_.go_on_before(takeover.generation);
+  auto taken = modules_.take();
+  if (!taken) return std::unexpected(taken.error());
+  return *std::move(taken);
 }
 
 void MachineSupervisor::on_fabric_end(const FabricEnd& end) {
@@ -364,6 +428,8 @@ void MachineSupervisor::finish(int exit_code, std::optional<SupervisorError> err
   agent_.kill_all();                    // those that have not ended yet
   tick_.cancel();
   rows_timer_.cancel();
+  fetch_timer_.cancel();
+  fetch_.end();
   leave_timer_.cancel();
   start_timer_.cancel();
   if (error) say(LogLevel::error, error->message);

@@ -21,6 +21,7 @@
 #include "cluster/supervisor/machine_link.hpp"
 #include "cluster/supervisor/machines.hpp"
 #include "cluster/supervisor/membership.hpp"
+#include "cluster/supervisor/module_fetch.hpp"
 #include "cluster/supervisor/modules.hpp"
 
 namespace epic::cluster {
@@ -32,15 +33,16 @@ class MachineSupervisor {
   struct Parts {
     Host& host;
     const SupervisorOptions& options;
-    const RunPaths& paths;  // links of other machines come in at its machine_socket
+    const RunPaths& paths;
     LogHub& logs;
     MachineModules& modules;
     GrantWriter::OpenStore open_store;
     Coordination& coordination;
     std::string coordination_name;  // "etcd at …", for messages
     std::string machine;            // names this supervisor for as long as it lives
+    std::string address;            // where links of other machines come in, as connect() takes it
     /// A link to the machine with this address in coordination, not started. Null: nobody listens there.
-    std::function<std::shared_ptr<LinkToLeader>(const std::string& address)> connect;
+    ModuleFetch::Connect connect;
     /// Its nodes have ended. Called once; it must not destroy the supervisor, which may have something left to say.
     std::function<void(int exit_code)> on_end;
   };
@@ -51,7 +53,7 @@ class MachineSupervisor {
   ~MachineSupervisor();
 
   void start();
-  /// Another machine's link has come in; it is not started.
+  /// A link has come in, of another machine or of a guest; it is not started.
   void accept(const std::shared_ptr<LinkToMachine>& link);
   void handle(const ControlRequest& request, ControlReply reply);
   /// A reader of long answers has caught up.
@@ -77,6 +79,8 @@ class MachineSupervisor {
   // ---- as one machine of several
   void follow(const std::optional<std::string>& leader);
   void connect();
+  void get_module(const protocol::ModuleOrigin& origin, MachineAgent::Parts::ModuleDone done);
+  void ask_to_restart(ControlRequest request, ControlReply reply);
   void answer_ping(const ControlReply& reply) const;
   void leave(const std::string& why);
   void on_dismissed(const protocol::Dismiss& message);
@@ -85,12 +89,15 @@ class MachineSupervisor {
   void on_lost(const std::string& why);
   void fail(SupervisorError error);
 
+  // ---- for guests
+  [[nodiscard]] bool try_answer(const protocol::FromMachine& message, LinkToMachine& link);
+
   // ---- as the leader
   void lead();
   void read_rows();
   void on_rows(const Rows& rows);
   void begin_if_complete();
-  [[nodiscard]] std::expected<ModuleCopy, SupervisorError> take_module(Generation generation);
+  [[nodiscard]] std::expected<std::optional<ModuleCopy>, SupervisorError> find_module(Takeover& takeover);
   void on_fabric_end(const FabricEnd& end);
 
   void finish(int exit_code, std::optional<SupervisorError> error);
@@ -102,12 +109,15 @@ class MachineSupervisor {
   MachineModules& modules_;
   GrantWriter::OpenStore open_store_;
   std::string machine_;
+  std::string address_;
   std::string coordination_name_;
   Host& host_;
-  std::function<std::shared_ptr<LinkToLeader>(const std::string&)> connect_to_;
+  ModuleFetch::Connect connect_to_;
   std::function<void(int)> on_end_;
   Host::TimePoint begun_at_ = host_.now();
   std::chrono::system_clock::time_point begun_time_ = host_.wall_now();
+  ModuleFetch fetch_{host_, modules_, connect_to_};
+  bool is_fetching_ = false;          // what it is to lead with
   std::optional<Machines> machines_;  // while it leads
   MachineAgent agent_;
   Membership membership_;
@@ -128,6 +138,7 @@ class MachineSupervisor {
   std::optional<int> exit_code_;
   Timer tick_{host_};
   Timer rows_timer_{host_};
+  Timer fetch_timer_{host_};
   Timer leave_timer_{host_};
   Timer start_timer_{host_};  // until there is a lease
 };

@@ -12,9 +12,12 @@
 #include <cstdint>
 #include <expected>
 #include <filesystem>
+#include <optional>
+#include <string>
 
 #include "cluster/control/supervisor_error.hpp"
 #include "kernel/ids.hpp"
+#include "protocol/machines.hpp"
 
 namespace epic::cluster {
 
@@ -25,6 +28,11 @@ struct ModuleCopy {
   Generation generation;
   std::filesystem::path path;
   std::chrono::system_clock::time_point built_at;  // when the copied file was last written
+  std::string digest = {};                         // of its bytes; the same code has the same
+
+  [[nodiscard]] protocol::ModuleOrigin origin() const {
+    return {.generation = generation.value, .built_at = built_at, .digest = digest};
+  }
 };
 
 class Modules {
@@ -32,18 +40,24 @@ class Modules {
   virtual ~Modules() = default;
   /// Copies the module as it is now, under the next generation.
   [[nodiscard]] virtual std::expected<ModuleCopy, SupervisorError> take() = 0;
+  /// The one that the next copy has.
+  [[nodiscard]] virtual Generation next() const = 0;
   /// Removes every copy except this one, when no node needs them any longer.
   virtual void remove_all_but(Generation generation) = 0;
 };
 
-/// Those of one machine of several: each has copies of its own.
+/// Those of one machine of several: each has copies of its own, its project's or other machines'. A generation that a
+/// leader has begun may have died with it, and the next one uses its number for other code: so a copy is what its
+/// digest says.
 class MachineModules : public Modules {
  public:
-  /// The copy of a generation that another supervisor has made at `path`, as one of this machine.
-  [[nodiscard]] virtual std::expected<ModuleCopy, SupervisorError> take_from(
-      const std::filesystem::path& path, Generation generation, std::chrono::system_clock::time_point built_at) = 0;
-  /// Of that generation; null: there is none here.
-  [[nodiscard]] virtual const ModuleCopy* find(Generation generation) const = 0;
+  /// The copy with that digest, under that generation; empty: it is not here.
+  [[nodiscard]] virtual std::optional<ModuleCopy> find(const protocol::ModuleOrigin& origin) = 0;
+  /// For another machine. Without bytes if it is not here.
+  [[nodiscard]] virtual protocol::ModulePart read(const protocol::ModuleWanted& wanted) = 0;
+  /// From another machine, from the first byte on. True when it was the last and find() has the module; an error if
+  /// the bytes are not those that the digest says.
+  [[nodiscard]] virtual std::expected<bool, SupervisorError> receive(const protocol::ModulePart& part) = 0;
   /// Null: there is none yet.
   [[nodiscard]] virtual const ModuleCopy* newest() const = 0;
   /// The next copy is of that generation.

@@ -25,13 +25,14 @@ std::optional<std::string> RestartRunner::find_obstacle() const {
   return std::nullopt;
 }
 
-std::expected<void, SupervisorError> RestartRunner::begin(RestartWay way, ControlReply reply) {
+std::expected<void, SupervisorError> RestartRunner::begin(RestartWay way, std::optional<ModuleCopy> next,
+                                                          ControlReply reply) {
   if (auto obstacle = find_obstacle()) return std::unexpected(SupervisorError{*obstacle, {}, {}});
   std::vector<NodeId> members;
   for (const NodeSlot& slot : parts_.fleet.slots())
     if (slot.is_wanted) members.push_back(slot.id);
   const NodeId extra = members.back().next();
-  auto copied = EPIC_TRY(parts_.modules.take());
+  auto copied = next ? *std::move(next) : EPIC_TRY(parts_.modules.take());
   parts_.say(fmt::format("Restarting {} with generation {} of the module.",
                          way == RestartWay::rolling ? "one node at a time" : "all nodes at once", copied.generation));
   run_.emplace(Run{.plan = Restart(way, copied.generation, std::move(members), extra),

@@ -26,6 +26,7 @@ RunPaths::RunPaths(const fs::path& project_directory)
       control_socket(directory / "control.sock"),
       machine_socket(directory / "machine.sock"),
       run(directory / "run"),
+      modules(directory / "modules"),
       logs(directory / "logs") {}
 
 fs::path RunPaths::node_socket(kernel::NodeId node) const { return run / fmt::format("node-{}.sock", node); }

@@ -17,6 +17,7 @@ struct RunPaths {
   std::filesystem::path control_socket;  // control.sock
   std::filesystem::path machine_socket;  // machine.sock: where links of other machines come in
   std::filesystem::path run;             // run/: the nodes' sockets, and the copies of the module
+  std::filesystem::path modules;         // modules/: copies of modules that came from other machines
   std::filesystem::path logs;            // logs/
 
   explicit RunPaths(const std::filesystem::path& project_directory);

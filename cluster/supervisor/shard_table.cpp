@@ -52,12 +52,13 @@ void ShardTable::inherit(Inherited inherited) {
     else
       map_.owned_since[shard] = map_.version.next();
   for (const auto& [shard, asked_at] : inherited.moves)
-    moves_[shard] = {.from = map_.owners[shard.value], .asked_at = asked_at, .begun = {}};
+    moves_[shard] = {.from = map_.owners[shard.value], .to = {}, .asked_at = asked_at, .begun = {}};
 }
 
 void ShardTable::close() {
   is_open_ = false;
   moves_.clear();
+  landing_.clear();
   former_ = map_.owners;
   orphaned_.clear();
   std::ranges::fill(map_.owners, NodeId{0});
@@ -71,7 +72,8 @@ void ShardTable::on_joined(const kernel::ShardMap::Member& member, Generation ge
   map_.members.insert(at, member);
   generations_[member.node] = generation;
   misplaced_.reset();
-  last_change_ = now;
+  const bool is_new = known_.emplace(member.node, member.machine).second;
+  last_change_ = is_new && is_open_ ? now - quiet_ : now;
   if (!is_open_) return;
   set_owners(place_without({}));
   publish();
@@ -132,6 +134,7 @@ void ShardTable::on_released(NodeId node, const protocol::Released& released, Ti
   moves_.erase(move);
   last_change_ = now - quiet_;  // the next move need not wait
   if (next != map_.owners[released.shard.value]) set_owner(released.shard, next);
+  landing_[released.shard] = {.from = node, .to = next};
   map_.owned_since[released.shard.value] = map_.version.next();  // even if it returns to where it was
   publish();
 }
@@ -139,9 +142,8 @@ void ShardTable::on_released(NodeId node, const protocol::Released& released, Ti
 void ShardTable::on_tick(TimePoint now) {
   if (!is_open_) return;
   const bool is_draining = std::ranges::any_of(draining_, [&](const auto& one) { return count_owned(one.first) > 0; });
-  if (!is_draining && now - last_change_ < quiet_) return;
-  std::size_t at_once = is_draining ? kDrainedAtOnceMax : kAtOnceMax;
-  if (is_draining && has_move_since(now - kSlowMove)) at_once = taken_.size();
+  if (!is_draining) return balance(now);
+  const std::size_t at_once = has_move_since(now - kSlowMove) ? taken_.size() : kDrainedAtOnceMax;
   const std::size_t on_their_way = count_on_their_way();
   if (on_their_way >= at_once) return;
   std::map<NodeId, std::vector<ShardId>> due;  // by owner
@@ -155,8 +157,25 @@ void ShardTable::on_tick(TimePoint now) {
   for (auto& [owner, shards] : due) ask_release(owner, std::move(shards), now);
 }
 
+/// More than one move of a member at a time would stall calls longer.
+void ShardTable::balance(TimePoint now) {
+  if (now - last_change_ < quiet_ || untaken_ > landing_.size()) return;
+  std::set<NodeId> busy;
+  for (const auto& [shard, move] : moves_) busy.insert({move.from, move.to});
+  for (const auto& [shard, ends] : landing_) busy.insert({ends.from, ends.to});
+  for (const auto& [shard, wanted] : misplaced()) {
+    const NodeId owner = map_.owners[shard.value];
+    if (taken_[shard.value] == Epoch{0} || busy.contains(owner) || busy.contains(wanted)) continue;
+    busy.insert({owner, wanted});
+    ask_release(owner, {shard}, now);
+  }
+}
+
 void ShardTable::ask_release(NodeId owner, std::vector<ShardId> shards, TimePoint now) {
-  for (const ShardId shard : shards) moves_[shard] = {owner, map_.version, now};
+  for (const ShardId shard : shards) {
+    const auto meant = std::ranges::lower_bound(misplaced(), shard, {}, &Misplaced::shard);
+    moves_[shard] = {.from = owner, .to = meant->wanted, .asked_at = map_.version, .begun = now};
+  }
   const auto drain = draining_.find(owner);
   const std::chrono::nanoseconds announced_ago = drain == draining_.end() ? now - now : now - drain->second;
   actions_.push_back(AskRelease{owner, {std::move(shards), map_.version, announced_ago}});
@@ -243,6 +262,7 @@ void ShardTable::set_taken(ShardId shard, Epoch epoch) {
   Epoch& taken = taken_[shard.value];
   if (taken == Epoch{0}) --untaken_;
   taken = epoch;
+  landing_.erase(shard);
   if (taken == Epoch{0}) ++untaken_;
 }
 

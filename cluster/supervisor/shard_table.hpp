@@ -1,8 +1,9 @@
 #pragma once
 // ShardTable: who owns which shard, who will, and the map that everyone follows.
 //
-// Shards without a live owner are granted at once. Shards that should be elsewhere are moved later, one at a time,
-// after a quiet period; those of a drained member move without waiting, a few at a time. When one of those is slow,
+// Shards without a live owner are granted at once. Shards that should be elsewhere are moved later: each member gives
+// or gets one at a time. They wait for a quiet period after a member has left or come back, but not after a new one has
+// joined. Those of a drained member move without waiting, a few at a time. When one of those is slow,
 // because calls run in its shard, the others begin as well: the grace of running calls passes once. A move asks the
 // owner to release the shard, and only its answer makes a map that names the next owner, which then takes the shard in
 // the store. So a move never leaves two owners.
@@ -21,6 +22,9 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
+#include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -44,11 +48,9 @@ class ShardTable {
   };
   using Action = std::variant<Publish, AskRelease>;
 
-  /// How many shards may move at once to balance the load. More would stall calls longer.
-  static constexpr std::size_t kAtOnceMax = 1;
-  /// The same for a drained member. Shards that move together share one write of grants, one map and one take, so they
-  /// take about as long as one: ten hand-overs between threads, of 0.3 ms each on an idle machine, 1.5 ms on a busy
-  /// one.
+  /// How many shards of a drained member may move at once. Shards that move together share one write of grants, one map
+  /// and one take, so they take about as long as one: ten hand-overs between threads, of 0.3 ms each on an idle
+  /// machine, 1.5 ms on a busy one.
   static constexpr std::size_t kDrainedAtOnceMax = 4;
   /// A drain's move that takes longer waits for running calls, and the others need not wait for it: all begin.
   static constexpr std::chrono::milliseconds kSlowMove{50};
@@ -128,8 +130,13 @@ class ShardTable {
   };
   struct Move {
     kernel::NodeId from;
+    kernel::NodeId to;  // as it was when the shard was asked back
     kernel::MapVersion asked_at;
     TimePoint begun;
+  };
+  struct Ends {
+    kernel::NodeId from;
+    kernel::NodeId to;
   };
   struct Misplaced {
     kernel::ShardId shard;
@@ -141,6 +148,7 @@ class ShardTable {
   [[nodiscard]] std::vector<kernel::NodeId> wanted_owners() const;
   [[nodiscard]] std::vector<kernel::NodeId> place_without(const std::map<kernel::NodeId, TimePoint>& leaving) const;
   [[nodiscard]] std::size_t count_on_their_way() const;
+  void balance(TimePoint now);
   /// The shards that should be elsewhere, by number: looked for once after each change.
   [[nodiscard]] const std::vector<Misplaced>& misplaced() const;
   void ask_release(kernel::NodeId owner, std::vector<kernel::ShardId> shards, TimePoint now);
@@ -159,6 +167,8 @@ class ShardTable {
   std::vector<kernel::NodeId> former_;  // by shard: owners when the table was closed
   std::map<kernel::ShardId, Orphaned> orphaned_;
   std::map<kernel::ShardId, Move> moves_;
+  std::map<kernel::ShardId, Ends> landing_;                  // released by the one and not taken yet by the other
+  std::set<std::pair<kernel::NodeId, std::string>> known_;   // that have been members, with their machines
   std::map<kernel::NodeId, Generation> generations_;         // of the members
   std::map<kernel::NodeId, TimePoint> draining_;             // since when
   std::vector<std::uint32_t> owned_;                         // by node id: how many shards it owns

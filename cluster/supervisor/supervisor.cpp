@@ -44,7 +44,7 @@ std::expected<int, SupervisorError> run(const SupervisorOptions& options) {
   const auto number = EPIC_TRY(count_run(paths));
   const auto logs = EPIC_TRY(LogHub::open(paths.logs, number, std::chrono::system_clock::now()));
   if (options.on_log) logs->follow(options.on_log);
-  ModuleCopies modules(options.module_path, paths.run);
+  ModuleCopies modules(options.module_path, paths.run, paths.modules);
   int exit_code = kExitOk;
   if (options.coordination.empty()) {
     auto module = EPIC_TRY(modules.take());

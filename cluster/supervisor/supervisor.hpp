@@ -18,11 +18,13 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cluster/control/supervisor_error.hpp"
 #include "cluster/supervisor/backoff.hpp"
 #include "protocol/log_line.hpp"
+#include "protocol/machine_place.hpp"
 #include "protocol/supervision.hpp"
 #include "storage/open_store.hpp"
 
@@ -41,6 +43,7 @@ struct FabricReady {
   std::filesystem::path store;          // a file, or a URL; empty: nothing is kept
   std::filesystem::path log_directory;  // of this run
   std::chrono::milliseconds took;
+  std::string address = {};  // where other machines reach this one; empty: nowhere
 };
 
 enum class SupervisorEventKind : std::uint8_t {
@@ -57,6 +60,18 @@ struct SupervisorEvent {
   std::string text;
 };
 
+/// Where the supervisor of a machine listens for others. Its nodes use the ports after it.
+inline constexpr std::uint16_t kMachinePort = 7420;
+inline constexpr std::uint16_t kNodePortsMax = 100;
+/// Of this program, and of the modules that its nodes load.
+#if defined(__x86_64__)
+inline constexpr std::string_view kArchitecture = "x86_64";
+#elif defined(__aarch64__)
+inline constexpr std::string_view kArchitecture = "aarch64";
+#else
+#error "this processor has no name here yet"
+#endif
+
 enum class AfterSetup : std::uint8_t { keep_running, exit };
 
 struct SupervisorOptions {
@@ -68,9 +83,12 @@ struct SupervisorOptions {
   std::uint16_t node_count = 4;
   /// Where `.epic` is; absolute. Empty: in the project's directory. A machine that joins has one of its own.
   std::filesystem::path run_directory = {};
-  std::string coordination = {};  // of several machines, as check_coordination() takes it; empty: this one is alone
-  bool joins = false;             // a fabric that runs, with more nodes
-  protocol::TcpPlace tcp = {};    // how processes of other machines reach the nodes of this one
+  /// The text of epic.toml, for machines that join; not read here.
+  std::string manifest = {};
+  std::uint16_t port = kMachinePort;  // of its supervisor; 0: the system chooses one
+  std::string coordination = {};      // of several machines, as check_coordination() takes it; empty: this one is alone
+  bool joins = false;                 // a fabric that runs, with more nodes
+  protocol::TcpPlace tcp = {};        // how processes of other machines reach the nodes of this one
   std::chrono::milliseconds lease{std::chrono::seconds(5)};         // after which a machine that is silent is gone
   std::chrono::milliseconds lease_margin{std::chrono::seconds(1)};  // as LeaseSettings has it
   std::uint32_t shard_count = 64;

@@ -23,21 +23,30 @@ Takeover plan_takeover(std::span<const storage::Store::ShardRow> rows, std::span
   takeover.first_version = kernel::MapVersion{takeover.term.value << kVersionBits};
 
   std::map<Incarnation, const protocol::LiveNode*> nodes;
+  std::map<Incarnation, const protocol::Hello*> machine_of;
   for (const protocol::Hello& machine : machines) {
     if (!machine.fabric_id.empty()) {
       takeover.is_takeover = true;
       takeover.fabric_id = machine.fabric_id;
     }
     if (machine.notes.number > takeover.notes.number) takeover.notes = machine.notes;
-    for (const protocol::LiveNode& live : machine.live) nodes.emplace(live.incarnation, &live);
+    for (const protocol::LiveNode& live : machine.live) {
+      nodes.emplace(live.incarnation, &live);
+      machine_of.emplace(live.incarnation, &machine);
+    }
   }
   if (!takeover.is_takeover) return takeover;
 
   takeover.generation = std::max(takeover.generation, Generation{takeover.notes.generation});
+  takeover.module = takeover.notes.module;
   for (const auto& [incarnation, live] : nodes) {
     takeover.alive.push_back(incarnation);
     takeover.nodes.insert(incarnation);
-    takeover.generation = std::max(takeover.generation, Generation{live->module.generation});
+    const Generation generation{live->module.generation};
+    if (generation < takeover.generation) continue;
+    takeover.generation = generation;
+    takeover.module = live->module.digest;
+    takeover.module_at = machine_of.at(incarnation)->machine;
   }
   takeover.has_older_nodes = std::ranges::any_of(
       nodes, [&](const auto& node) { return Generation{node.second->module.generation} < takeover.generation; });

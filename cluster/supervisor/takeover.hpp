@@ -29,6 +29,8 @@ struct Takeover {
   protocol::FabricNotes notes = {};  // the newest
   /// Of the module: the newest that a node runs, or that a former leader has begun to start nodes with.
   Generation generation{1};
+  std::string module = {};       // the digest of that; empty: nobody knows
+  std::string module_at = {};    // a machine with a node that runs it; empty: there is none
   bool has_older_nodes = false;  // that run a former generation
   std::vector<kernel::Incarnation> alive = {};
   std::set<kernel::Incarnation> nodes = {};  // the same, to look up

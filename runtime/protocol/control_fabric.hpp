@@ -213,6 +213,11 @@ struct Restart {
   static constexpr VerbInfo kVerb{.name = "restart", .parts = Parts::many};
   struct Request {
     bool rolling = false;
+    // By the supervisor of a machine that has the project, for a leader on another: the module's digest, when it was
+    // built, and where a supervisor has it.
+    std::string module = {};
+    std::int64_t built_at_ns = 0;
+    std::string address = {};
   };
   struct Answer {
     std::string node;  // "supervisor" with the last
@@ -223,7 +228,7 @@ struct Restart {
     std::optional<std::int64_t> took_ms = {};  // of "restarted"
   };
 };
-BOOST_DESCRIBE_STRUCT(Restart::Request, (), (rolling))
+BOOST_DESCRIBE_STRUCT(Restart::Request, (), (rolling, module, built_at_ns, address))
 BOOST_DESCRIBE_STRUCT(Restart::Answer, (), (node, event, generation, why, took_ms))
 
 }  // namespace epic::protocol::control

@@ -35,6 +35,8 @@ namespace epic::protocol {
 
 /// The largest message: one of a node, with an envelope.
 inline constexpr std::size_t kMachineFrameBytesMax = kSupervisionFrameBytesMax + (1u << 20);
+/// Of a module, in one message.
+inline constexpr std::size_t kModulePartBytes = 1u << 20;
 
 /// A process on a machine; a random number that the leader has drawn.
 using ProcessId = kernel::StrongId<struct ProcessIdTag, std::uint64_t>;
@@ -104,6 +106,7 @@ struct FabricNotes {
   std::chrono::nanoseconds age{0};  // when they are passed on
   std::uint32_t setup = 0;          // how far the module's setup has come: SetupState
   std::uint32_t generation = 0;     // of the module: what nodes load that are started
+  std::string module = {};          // its digest
   std::uint32_t restart = 0;        // to this generation, under way; 0: none
   std::vector<Suspect> suspects = {};
   std::vector<Drained> drained = {};
@@ -113,7 +116,7 @@ struct FabricNotes {
 BOOST_DESCRIBE_STRUCT(FabricNotes::Suspect, (), (entity, method, deaths, recent, blocked, last, left, wait))
 BOOST_DESCRIBE_STRUCT(FabricNotes::Drained, (), (node, machine))
 BOOST_DESCRIBE_STRUCT(FabricNotes::Event, (), (wall_ns, node, what, why, entity, took_us))
-BOOST_DESCRIBE_STRUCT(FabricNotes, (), (number, age, setup, generation, restart, suspects, drained, events))
+BOOST_DESCRIBE_STRUCT(FabricNotes, (), (number, age, setup, generation, module, restart, suspects, drained, events))
 
 /// The first message on each link.
 struct Hello {
@@ -213,8 +216,24 @@ struct MachineLeaves {
 };
 BOOST_DESCRIBE_STRUCT(MachineLeaves, (), ())
 
+// ---- a guest to any supervisor: instead of Hello, on a link of its own, one at a time; each is answered
+
+/// From a machine that is to join: Settings.
+struct SettingsWanted {
+  bool operator==(const SettingsWanted&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(SettingsWanted, (), ())
+
+/// The bytes of a module from `offset` on: ModulePart.
+struct ModuleWanted {
+  std::string digest;
+  std::uint64_t offset = 0;
+  bool operator==(const ModuleWanted&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(ModuleWanted, (), (digest, offset))
+
 using FromMachine = std::variant<Hello, Counted, SpawnedNode, UnspawnedNode, NodeSaid, NodeWrote, NodeGarbled,
-                                 NodeCutOff, NodeEnded, MachineAsked, MachineLeaves>;
+                                 NodeCutOff, NodeEnded, MachineAsked, MachineLeaves, SettingsWanted, ModuleWanted>;
 
 // ---- the leader to a machine
 
@@ -269,7 +288,29 @@ struct Dismiss {
 };
 BOOST_DESCRIBE_STRUCT(Dismiss, (), (why, hint, is_error))
 
-using ToMachine =
-    std::variant<Welcome, Counted, FabricNotes, SpawnNode, ToldNode, SignalNode, DropNode, MachineAnswered, Dismiss>;
+// ---- a supervisor to a guest
+
+/// All that a machine has to know to join, beside the secret.
+struct Settings {
+  std::string version;       // of epic
+  std::string architecture;  // "x86_64": the module's, too
+  std::string manifest;      // the text of epic.toml; passwords are not in it
+  std::string module;        // the digest of the newest copy; empty: there is none yet
+  bool operator==(const Settings&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Settings, (), (version, architecture, manifest, module))
+
+/// Without bytes: it is not here.
+struct ModulePart {
+  std::string digest;
+  std::uint64_t size = 0;  // of the whole module
+  std::uint64_t offset = 0;
+  std::vector<std::byte> bytes = {};  // at most kModulePartBytes
+  bool operator==(const ModulePart&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(ModulePart, (), (digest, size, offset, bytes))
+
+using ToMachine = std::variant<Welcome, Counted, FabricNotes, SpawnNode, ToldNode, SignalNode, DropNode,
+                               MachineAnswered, Dismiss, Settings, ModulePart>;
 
 }  // namespace epic::protocol

@@ -72,9 +72,10 @@ BOOST_DESCRIBE_STRUCT(FabricOptions, (),
 struct ModuleOrigin {
   std::uint32_t generation = 0;
   std::chrono::system_clock::time_point built_at = {};
+  std::string digest = {};  // SHA-256 of its bytes, in hexadecimal: the same one has the same
   bool operator==(const ModuleOrigin&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(ModuleOrigin, (), (generation, built_at))
+BOOST_DESCRIBE_STRUCT(ModuleOrigin, (), (generation, built_at, digest))
 
 /// The first message.
 struct Configure {

@@ -30,6 +30,7 @@ struct FakeModules final : Modules {
     newest = newest.next();
     return ModuleCopy{.generation = newest, .path = "/arena.so", .built_at = {}};
   }
+  [[nodiscard]] Generation next() const override { return newest.next(); }
   void remove_all_but(Generation) override {}
   Generation newest{0};
 };

@@ -26,8 +26,8 @@ class MachinesFixture : public FabricFixture {
           .options = options,
           .paths = paths,
           .machine = name,
-          .copy_module = [](const protocol::Configure& configure)
-              -> std::expected<std::filesystem::path, SupervisorError> { return configure.module_path; },
+          .get_module = [this](const protocol::ModuleOrigin& origin,
+                               auto done) { is_slow ? waiting.push_back(std::move(done)) : done(origin.digest); },
           .on_dismissed = [this](const protocol::Dismiss& message) { dismissed = message; }});
     }
     std::string name;
@@ -35,6 +35,8 @@ class MachinesFixture : public FabricFixture {
     RunPaths paths;
     std::unique_ptr<MachineAgent> agent;
     std::optional<protocol::Dismiss> dismissed;
+    bool is_slow = false;                                  // it has to fetch modules …
+    std::vector<MachineAgent::Parts::ModuleDone> waiting;  // … for these
     Machines::LinkNumber link{0};
     bool is_linked = false;
     std::uint64_t round = 0;  // of its link
@@ -69,17 +71,18 @@ class MachinesFixture : public FabricFixture {
     const kernel::Term term = takeover.term;
     const Generation generation = takeover.generation;
     modules.newest = std::max(modules.newest, generation);
-    fabric = std::make_unique<Fabric>(FabricParts{.host = host,
-                                                  .options = all.at(leader)->options,
-                                                  .paths = all.at(leader)->paths,
-                                                  .run = term.value,
-                                                  .logs = logs,
-                                                  .modules = modules,
-                                                  .module = {.generation = generation, .path = "/m", .built_at = {}},
-                                                  .open_store = store.reader_opener(),
-                                                  .machines = machines.get(),
-                                                  .takeover = std::move(takeover),
-                                                  .on_end = [this](const FabricEnd& its_end) { end = its_end; }});
+    fabric = std::make_unique<Fabric>(
+        FabricParts{.host = host,
+                    .options = all.at(leader)->options,
+                    .paths = all.at(leader)->paths,
+                    .run = term.value,
+                    .logs = logs,
+                    .modules = modules,
+                    .module = {.generation = generation, .path = "/m", .built_at = {}, .digest = "/m"},
+                    .open_store = store.reader_opener(),
+                    .machines = machines.get(),
+                    .takeover = std::move(takeover),
+                    .on_end = [this](const FabricEnd& its_end) { end = its_end; }});
     fabric->start();
     settle();
   }

@@ -104,7 +104,8 @@ cluster::SupervisorOptions fake_options(const ProjectDirectory& project, const s
 }
 
 Supervised::Supervised(const ProjectDirectory& project, const std::string& module,
-                       const std::function<void(cluster::SupervisorOptions&)>& change)
+                       const std::function<void(cluster::SupervisorOptions&)>& change,
+                       const std::function<void()>& enter)
     : socket_(project.path() / ".epic" / "control.sock") {
   cluster::SupervisorOptions options = fake_options(project, module);
   if (change) change(options);
@@ -114,6 +115,7 @@ Supervised::Supervised(const ProjectDirectory& project, const std::string& modul
   REQUIRE(pid_ >= 0);
   if (pid_ == 0) {
     ::close(pipe[0]);
+    if (enter) enter();
     supervise(options, pipe[1]);
   }
   ::close(pipe[1]);

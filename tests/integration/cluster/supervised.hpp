@@ -39,9 +39,10 @@ class ProjectDirectory {
 
 class Supervised {
  public:
-  /// `module`: what the nodes do (see programs/fake_node.cpp).
+  /// `module`: what the nodes do (see programs/fake_node.cpp). `enter` is called in the new process first.
   Supervised(const ProjectDirectory& project, const std::string& module,
-             const std::function<void(cluster::SupervisorOptions&)>& change = {});
+             const std::function<void(cluster::SupervisorOptions&)>& change = {},
+             const std::function<void()>& enter = {});
   Supervised(const Supervised&) = delete;
   Supervised& operator=(const Supervised&) = delete;
   /// Kills it if it is still alive, and waits for its end.

@@ -50,6 +50,22 @@ TEST_CASE("manifest: a silence that no heartbeat could break in time is refused"
   CHECK_THAT(refused.error().what + refused.error().excerpt, Catch::Contains("silence_max"));
 }
 
+TEST_CASE("manifest: where other machines reach this one is checked, and an error says what is wrong", "[cli]") {
+  const auto parse = [](const std::string& settings) {
+    return parse_manifest("[project]\nname = \"arena\"\n[cluster]\n" + settings + "\n", "epic.toml");
+  };
+  const auto manifest = parse("listen = \"10.0.0.1:7500\"\nsecret_file = \"cluster.secret\"");
+  REQUIRE(manifest);
+  CHECK(manifest->listen == "10.0.0.1:7500");
+  CHECK(manifest->secret_file == "cluster.secret");
+  CHECK(manifest->text.contains("[cluster]"));
+  const auto refused = parse("listen = \"10.0.0.1:99999\"");
+  REQUIRE_FALSE(refused);
+  CHECK_THAT(refused.error().what, Catch::Contains("[cluster] listen must be an address of this machine"));
+  CHECK(refused.error().why == "its port must be a number from 0 to 65435");
+  CHECK_FALSE(parse("secret_file = \"\""));
+}
+
 TEST_CASE("manifest: coordination is a name or the servers of etcd, and an error says what is wrong", "[cli]") {
   const auto parse = [](const std::string& coordination) {
     return parse_manifest("[project]\nname = \"arena\"\n[fabric]\ncoordination = \"" + coordination + "\"\n",

@@ -349,6 +349,70 @@ TEST_CASE("machines: a process that is not ready ends when there is another lead
   CHECK(count_alive(fixture, "node-1") == 0);
 }
 
+TEST_CASE("machines: what a node is told waits, in order, until its machine has the module", "[cluster]") {
+  MachinesFixture fixture;
+  auto& elm = fixture.add("elm");
+  elm.is_slow = true;
+  MachineAgent& agent = *elm.agent;
+  std::string said;
+  agent.connect("oak", [&](const protocol::FromMachine& message) {
+    if (const auto* wrote = std::get_if<protocol::NodeWrote>(&message)) said += wrote->text;
+  });
+  agent.on_message(protocol::Welcome{.fabric_id = "/arena/1"});
+  const auto start = [&](std::uint64_t process) -> FakeNode& {
+    const protocol::ProcessId id{process};
+    agent.on_message(protocol::SpawnNode{.process = id, .arguments = {"node-1", "arena"}});
+    protocol::Configure configure;
+    configure.node = kernel::NodeId{1};
+    configure.project_directory = "/theirs";
+    configure.module_origin.digest = "x";
+    agent.on_message(protocol::ToldNode{id, std::move(configure)});
+    agent.on_message(protocol::ToldNode{id, protocol::RunSetup{}});
+    return *fixture.host.spawned.back();
+  };
+  FakeNode& first = start(7);
+  CHECK(first.inbox.empty());
+  REQUIRE(elm.waiting.size() == 1);
+  elm.waiting[0]("/elm/x.so");
+  REQUIRE(first.inbox.size() == 2);
+  const auto& configure = std::get<protocol::Configure>(first.inbox[0]);
+  CHECK(configure.module_path == "/elm/x.so");
+  CHECK(configure.project_directory == elm.options.project_directory.string());
+  CHECK(std::holds_alternative<protocol::RunSetup>(first.inbox[1]));
+
+  FakeNode& second = start(8);
+  elm.waiting[1](std::unexpected(SupervisorError{"It did not come.", {}, {}}));
+  CHECK(second.signal == SIGKILL);
+  CHECK_THAT(said, Catch::Contains("It did not come."));
+
+  start(9);
+  agent.on_message(protocol::DropNode{protocol::ProcessId{9}});
+  elm.waiting[2]("/elm/x.so");  // nobody waits for it
+}
+
+TEST_CASE("machines: the next leader knows the module of the newest nodes, and a machine that has it", "[cluster]") {
+  const auto machine = [](std::string name, std::uint32_t generation, std::string digest) {
+    protocol::Hello hello;
+    hello.machine = std::move(name);
+    hello.fabric_id = "/arena/1";
+    hello.notes = {.number = 1, .generation = 2, .module = "two"};
+    protocol::LiveNode& node = hello.live.emplace_back();
+    node.node = kernel::NodeId{1};
+    node.incarnation = kernel::Incarnation{generation};
+    node.module = {.generation = generation, .digest = std::move(digest)};
+    return hello;
+  };
+  const std::vector two{machine("oak", 2, "two"), machine("elm", 1, "one")};
+  CHECK(plan_takeover({}, two, 8, "").module == "two");
+  CHECK(plan_takeover({}, two, 8, "").module_at == "oak");
+  const std::vector newer{machine("oak", 2, "two"), machine("elm", 3, "three")};
+  CHECK(plan_takeover({}, newer, 8, "").module == "three");
+  CHECK(plan_takeover({}, newer, 8, "").module_at == "elm");
+  const std::vector lost{machine("elm", 1, "one")};
+  CHECK(plan_takeover({}, lost, 8, "").module == "two");
+  CHECK(plan_takeover({}, lost, 8, "").module_at.empty());
+}
+
 TEST_CASE("machines: one that joins while all nodes stop gets its own when they have started again", "[cluster]") {
   MachinesFixture fixture;
   fixture.add("oak");

@@ -1,0 +1,23 @@
+#pragma once
+// The address of a machine, as a person writes it: HOST, HOST:PORT or [IPV6]:PORT.
+
+#include <cstdint>
+#include <expected>
+#include <string>
+#include <string_view>
+
+namespace epic::cli {
+
+struct MachineAddress {
+  std::string host;  // a name or an IP address, without brackets
+  std::uint16_t port = 0;
+
+  bool operator==(const MachineAddress&) const = default;
+};
+
+/// Without a port it is kMachinePort. The error is a sentence without a full stop.
+[[nodiscard]] std::expected<MachineAddress, std::string> parse_machine_address(std::string_view text);
+/// The IP address of `host`, which must be one of this machine's.
+[[nodiscard]] std::expected<std::string, std::string> find_own_address(const std::string& host);
+
+}  // namespace epic::cli

@@ -1,0 +1,326 @@
+// Machines with addresses of their own, whose links are cut for real: the first one runs a project, the others join it
+// with the command, the secret and nothing else.
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/json/object.hpp>
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "files/digest.hpp"
+#include "integration/node/real_fabric.hpp"
+#include "storage/open_store.hpp"
+#include "support/machine_network.hpp"
+#include "support/postgres_server.hpp"
+#include "support/temp_dir.hpp"
+
+using namespace std::chrono_literals;
+using epic::cluster::ControlClient;
+using epic::test::MachineNetwork;
+using epic::test::PostgresServer;
+using epic::test::ProjectDirectory;
+using epic::test::Supervised;
+using epic::test::TempDir;
+namespace fs = std::filesystem;
+namespace json = boost::json;
+
+namespace {
+
+constexpr auto kPatience = 60s;
+constexpr int kShards = 16;
+using Clock = std::chrono::steady_clock;
+
+std::string text_of(const fs::path& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void write_private(const fs::path& path, const std::string& text) {
+  std::ofstream(path) << text;
+  fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write);
+}
+
+/// A machine that runs `epic run --join`.
+class JoinedMachine {
+ public:
+  JoinedMachine(const MachineNetwork& network, std::size_t machine, std::vector<std::string> words) {
+    words.insert(words.begin(), {EPIC_BINARY, "run", "--no-prefix"});
+    std::vector<char*> raw;
+    for (std::string& word : words) raw.push_back(word.data());
+    raw.push_back(nullptr);
+    process_ = ::fork();
+    REQUIRE(process_ >= 0);
+    if (process_ > 0) return;
+    network.enter(machine);
+    const int output = ::open((directory_.path() / "output").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    ::dup2(output, STDOUT_FILENO);
+    ::dup2(output, STDERR_FILENO);
+    fs::create_directory(home());
+    if (::chdir(home().c_str()) == 0) ::execv(raw.front(), raw.data());
+    ::_exit(127);
+  }
+  JoinedMachine(const JoinedMachine&) = delete;
+  JoinedMachine& operator=(const JoinedMachine&) = delete;
+  ~JoinedMachine() {
+    signal(SIGKILL);
+    static_cast<void>(wait_for_end());
+  }
+
+  void signal(int number) const {
+    if (process_ > 0) ::kill(process_, number);
+  }
+  int wait_for_end() {
+    int status = 0;
+    if (process_ > 0) ::waitpid(std::exchange(process_, -1), &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+  [[nodiscard]] fs::path home() const { return directory_.path() / "machine"; }
+  [[nodiscard]] std::string output() const { return text_of(directory_.path() / "output"); }
+  [[nodiscard]] std::optional<json::object> try_ask(std::string_view verb, json::object body,
+                                                    std::chrono::milliseconds timeout = 5s) const {
+    auto client = ControlClient::connect(home() / ".epic" / "control.sock");
+    if (!client) return std::nullopt;
+    auto answer = client->request(verb, std::move(body), timeout);
+    return answer ? std::optional(answer->as_object()) : std::nullopt;
+  }
+  [[nodiscard]] std::optional<std::int64_t> try_add(const std::string& counter) const {
+    const auto answer =
+        try_ask("call", {{"entity", "Counter/" + counter}, {"method", "add"}, {"arguments", json::array{1}}});
+    return answer ? std::optional(answer->at("result").to_number<std::int64_t>()) : std::nullopt;
+  }
+  void wait_until(std::string_view what, const std::function<bool()>& is_so) const {
+    for (const auto give_up_at = Clock::now() + kPatience; !is_so(); ::poll(nullptr, 0, 10))
+      if (Clock::now() > give_up_at) FAIL("waited in vain until " << what << "; it said:\n" << output());
+  }
+
+ private:
+  ProjectDirectory directory_;
+  pid_t process_ = -1;
+};
+
+/// The network, the database on the host, and the secret; the first machine runs the project.
+class NetworkFabric {
+ public:
+  static constexpr std::size_t kMachines = 3;
+
+  explicit NetworkFabric(std::uint16_t nodes) {
+    write_private(secret_, "the secret of the machines of this test\n");
+    build("probe");
+    start(nodes);
+  }
+  /// The module of the project is from now on that one.
+  void build(const std::string& module) const {
+    const fs::path fresh = project_.path() / "fresh.so";
+    fs::copy_file(fs::path(EPIC_TEST_MODULES) / (module + ".so"), fresh);
+    fs::rename(fresh, project_.path() / "arena.so");
+  }
+  /// `epic run` in the project.
+  void start(std::uint16_t nodes) {
+    first_.emplace(project_, "unused",
+                   epic::test::real_nodes("probe", nodes,
+                                          [this](epic::cluster::SupervisorOptions& options) {
+                                            options.store =
+                                                epic::storage::locate_store(url_, options.project_directory / ".epic");
+                                            options.coordination = "postgresql";
+                                            options.lease = 4s;
+                                            options.shard_count = kShards;
+                                            options.project_name = "arena";
+                                            options.module_path = project_.path() / "arena.so";
+                                            options.manifest = manifest();
+                                            options.tcp.host = network.address(1);
+                                            options.tcp.secret_file = secret_;
+                                          }),
+                   [this] { network.enter(1); });
+    first_->wait_for(fmt::format("ready {} nodes", nodes));
+  }
+
+  [[nodiscard]] Supervised& first() { return *first_; }
+  [[nodiscard]] JoinedMachine& join(std::size_t machine, std::size_t nodes = 2) {
+    return *joined_.emplace_back(std::make_unique<JoinedMachine>(
+        network, machine,
+        std::vector<std::string>{"--join", network.address(1) + ":7420", "--secret-file", secret_, "--nodes",
+                                 std::to_string(nodes)}));
+  }
+  [[nodiscard]] fs::path secret() const { return secret_; }
+  /// In epic.toml of the project.
+  [[nodiscard]] std::string manifest() const {
+    return fmt::format(
+        "[project]\nname = \"arena\"\n[modules]\nload = \"probe\"\n[fabric]\nshards = {}\nstore = \"{}\"\ncoordination "
+        "= "
+        "\"postgresql\"\nlease = \"4s\"\n",
+        kShards, url_);
+  }
+
+  const MachineNetwork network{kMachines};
+
+ private:
+  [[nodiscard]] std::string make_url() {
+    const std::string local = server_.make_database();
+    return fmt::format("postgresql://{}@{}{}", PostgresServer::kRole, network.address(MachineNetwork::kHost),
+                       local.substr(local.rfind('/'), local.find('?') - local.rfind('/')));
+  }
+  [[nodiscard]] fs::path write_hba() const {
+    const fs::path path = directory_.path() / "hba";
+    std::ofstream(path) << "local all all trust\nhost all all 10.0.0.0/8 trust\n";
+    fs::permissions(directory_.path(), fs::perms::owner_all | fs::perms::others_exec | fs::perms::group_exec);
+    return path;
+  }
+
+  TempDir directory_;
+  fs::path secret_ = directory_.path() / "secret";
+  PostgresServer server_{
+      {"listen_addresses=" + network.address(MachineNetwork::kHost), "hba_file=" + write_hba().string()}};
+  std::string url_ = make_url();
+  ProjectDirectory project_;
+  std::optional<Supervised> first_;
+  std::vector<std::unique_ptr<JoinedMachine>> joined_;
+};
+
+bool has_shards_on(const json::object& ps, std::size_t machines, std::size_t nodes) {
+  std::int64_t shards = 0;
+  std::set<std::string> names;
+  const auto& rows = ps.at("nodes").as_array();
+  for (const auto& row : rows) {
+    if (row.at("state") != "ready" || row.at("shards") == 0) return false;
+    shards += row.at("shards").to_number<std::int64_t>();
+    names.emplace(row.at("machine").as_string().c_str());
+  }
+  return rows.size() == nodes && names.size() == machines && shards == kShards;
+}
+
+void wait_until_spread(const JoinedMachine& machine, std::size_t machines, std::size_t nodes) {
+  machine.wait_until(fmt::format("{} nodes on {} machines have shards", nodes, machines), [&] {
+    const auto ps = machine.try_ask("ps", {});
+    return ps && has_shards_on(*ps, machines, nodes);
+  });
+}
+
+/// False, with a sentence, where there can be no such network.
+bool is_possible() {
+  const std::string why_not = MachineNetwork::why_not();
+  if (!why_not.empty()) WARN("skipped: " << why_not);
+  return why_not.empty();
+}
+
+}  // namespace
+
+TEST_CASE("machines network: two machines join with nothing but the package and the secret", "[node][large]") {
+  if (!is_possible()) return;
+  NetworkFabric fabric(2);
+  const auto begun_at = Clock::now();
+  JoinedMachine& second = fabric.join(2);
+  second.wait_until("its nodes own an entity", [&] {
+    const auto ps = second.try_ask("ps", {});
+    if (!ps) return false;
+    for (const auto& row : ps->at("nodes").as_array())
+      if (row.at("shards") != 0 && row.at("node") != "node-1" && row.at("node") != "node-2") return true;
+    return false;
+  });
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begun_at);
+  WARN("from the command to join to the first shard: " << took.count() << " ms");
+  JoinedMachine& third = fabric.join(3);
+  wait_until_spread(third, 3, 6);
+  for (int i = 0; i < kShards; ++i) {
+    const std::string counter = std::to_string(i);
+    CHECK(fabric.first().call("Counter/" + counter, "add", {1}).at("result") == 1);
+    CHECK(second.try_add(counter) == 2);
+    CHECK(third.try_add(counter) == 3);
+  }
+
+  const auto module = fs::path(EPIC_TEST_MODULES) / "probe.so";
+  const std::string digest = epic::files::digest_of(module).value();
+  CHECK(epic::files::digest_of(second.home() / ".epic" / "modules" / (digest + ".so")) == digest);
+  CHECK(text_of(second.home() / ".epic" / "joined.toml") == fabric.manifest());
+
+  third.signal(SIGTERM);
+  CHECK(third.wait_for_end() == 0);
+  wait_until_spread(second, 2, 4);
+  CHECK(second.try_add("1") == 4);
+}
+
+TEST_CASE("machines network: who has another secret, or none, does not join", "[node][large]") {
+  if (!is_possible()) return;
+  NetworkFabric fabric(1);
+  const TempDir directory;
+  write_private(directory.path() / "other", "a secret that only others have\n");
+  const std::string address = fabric.network.address(1) + ":7420";
+  JoinedMachine stranger(fabric.network, 2, {"--join", address, "--secret-file", directory.path() / "other"});
+  CHECK(stranger.wait_for_end() == 1);
+  CHECK_THAT(stranger.output(), Catch::Contains("Cannot join the fabric at " + address));
+  CHECK_FALSE(fs::exists(stranger.home() / ".epic"));
+  fabric.first().wait_for("it does not have the fabric's secret");
+  JoinedMachine without(fabric.network, 2, {"--join", address});
+  CHECK(without.wait_for_end() == 2);
+  CHECK_THAT(without.output(), Catch::Contains("needs its secret"));
+}
+
+TEST_CASE("machines network: a leader that is killed is followed by a machine that has joined", "[node][large]") {
+  if (!is_possible()) return;
+  NetworkFabric fabric(2);
+  JoinedMachine& second = fabric.join(2);
+  JoinedMachine& third = fabric.join(3);
+  wait_until_spread(second, 3, 6);
+  for (int i = 0; i < kShards; ++i) REQUIRE(third.try_add(std::to_string(i)) == 1);
+
+  fabric.first().signal(SIGKILL);
+  wait_until_spread(second, 2, 4);
+  for (int i = 0; i < kShards; ++i) CHECK(second.try_add(std::to_string(i)) == 2);
+}
+
+TEST_CASE("machines network: a restart takes the module from the machine where it is requested to all others",
+          "[node][large]") {
+  if (!is_possible()) return;
+  NetworkFabric fabric(1);
+  JoinedMachine& second = fabric.join(2, 1);
+  wait_until_spread(second, 2, 2);
+  fabric.first().signal(SIGKILL);
+  wait_until_spread(second, 1, 1);  // it leads, and has no project
+  fabric.build("probe_v2");
+  fabric.start(1);
+  JoinedMachine& third = fabric.join(3, 1);
+  wait_until_spread(third, 3, 3);
+
+  const auto events = fabric.first().stream("restart", {{"rolling", true}});
+  CHECK(events.back().at("event") == "restarted");
+  const std::string digest = epic::files::digest_of(fs::path(EPIC_TEST_MODULES) / "probe_v2.so").value();
+  for (const JoinedMachine* machine : {&second, &third})
+    CHECK(fs::exists(machine->home() / ".epic" / "modules" / (digest + ".so")));
+  wait_until_spread(third, 3, 3);
+  for (const auto& row : third.try_ask("ps", {})->at("nodes").as_array()) CHECK(row.at("generation") == 2);
+  CHECK(second.try_add("1") == 1);
+}
+
+TEST_CASE("machines network: a machine that is cut off ends its nodes, and the others go on", "[node][large]") {
+  if (!is_possible()) return;
+  NetworkFabric fabric(2);
+  JoinedMachine& second = fabric.join(2);
+  JoinedMachine& third = fabric.join(3);
+  wait_until_spread(second, 3, 6);
+  for (int i = 0; i < kShards; ++i) REQUIRE(third.try_add(std::to_string(i)) == 1);
+
+  fabric.network.isolate(3);
+  const auto cut_at = Clock::now();
+  CHECK(third.wait_for_end() == 1);  // its lease has ended, and its nodes with it
+  CHECK(Clock::now() - cut_at < 8s);
+  CHECK_THAT(third.output(), Catch::Contains("This machine has left the fabric"));
+  wait_until_spread(second, 2, 4);
+  for (int i = 0; i < kShards; ++i) CHECK(second.try_add(std::to_string(i)) == 2);
+
+  fabric.network.heal();
+  JoinedMachine& again = fabric.join(3);
+  wait_until_spread(again, 3, 6);
+  for (int i = 0; i < kShards; ++i) CHECK(again.try_add(std::to_string(i)) == 3);
+}
