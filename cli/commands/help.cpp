@@ -68,7 +68,8 @@ boost::json::value settings_as_json() {
                                       {"name", setting.name},
                                       {"summary", setting.summary},
                                       {"accepts", setting.accepts},
-                                      {"default", setting.fallback}});
+                                      {"default", setting.fallback},
+                                      {"environment", setting.environment}});
   return all;
 }
 
@@ -103,9 +104,10 @@ Sections settings_sections() {
   for (const SettingText& setting : list_settings()) {
     const std::string section = fmt::format("[{}]", setting.section);
     if (sections.empty() || sections.back().first != section) sections.push_back({section, {}});
-    sections.back().second.emplace_back(
-        setting.name, fmt::format("{}: {}{}", setting.summary, setting.accepts,
-                                  setting.fallback.empty() ? "" : fmt::format(" [default: {}]", setting.fallback)));
+    std::string text = fmt::format("{}: {}", setting.summary, setting.accepts);
+    if (!setting.fallback.empty()) text += fmt::format(" [default: {}]", setting.fallback);
+    if (!setting.environment.empty()) text += fmt::format(" [env: {}]", setting.environment);
+    sections.back().second.emplace_back(setting.name, text);
   }
   return sections;
 }

@@ -4,6 +4,7 @@
 
 #include "cli/commands/table.hpp"
 #include "cli/fabric/live_fabric.hpp"
+#include "cli/machines/machine_faults.hpp"
 #include "cli/project/context.hpp"
 
 namespace epic::cli {
@@ -32,6 +33,14 @@ constexpr Action kKilled{"Killed", "; the supervisor restarts it"};
 constexpr Action kPaused{"Paused", ": run 'epic resume', or it is killed after [fabric] silence_max"};
 constexpr Action kResumed{"Resumed", ""};
 
+constexpr PositionalSpec kKillPositionals[] = {
+    {.name = "NODE", .summary = "The node, for example node-2", .arity = Arity::optional, .completes = Completes::node},
+};
+
+constexpr OptionSpec kKillOptions[] = {
+    {.name = "machine", .value = "NAME", .summary = "Kill a machine of 'epic run --machines': supervisor and nodes"},
+};
+
 template <class Verb, const Action& kAction>
 Outcome run_node_actions(Context& context, const Arguments& arguments) {
   const auto paths = EPIC_TRY(context.paths(arguments));
@@ -57,6 +66,19 @@ Outcome run_node_actions(Context& context, const Arguments& arguments) {
   return ExitCode::ok;
 }
 
+Outcome run_kill(Context& context, const Arguments& arguments) {
+  const auto machine = arguments.value("machine");
+  if (machine.has_value() == arguments.word(0).has_value())
+    return fail(usage_failure(arguments.command(), machine ? "a node and --machine exclude each other"
+                                                           : "name a node, or a machine with --machine"));
+  if (!machine) return run_node_actions<control::Kill, kKilled>(context, arguments);
+  const auto paths = EPIC_TRY(context.paths(arguments));
+  const int pid = EPIC_TRY(kill_machine(MachinePaths(paths.root), *machine));
+  context.console().note(
+      fmt::format("Killed machine {} (process {} and its nodes); 'epic heal' starts it again", *machine, pid));
+  return ExitCode::ok;
+}
+
 }  // namespace
 
 constexpr Command kDrainCommand{
@@ -78,15 +100,17 @@ constexpr Command kDrainCommand{
 constexpr Command kKillCommand{
     .path = "kill",
     .group = Group::fabric,
-    .summary = "Kill a node; the supervisor restarts it",
+    .summary = "Kill a node, which is restarted, or a machine of a rehearsal",
     .description =
         "Sends SIGKILL, like a crash. The node's shards go to the other nodes at once, nothing acknowledged is\n"
         "lost, and its running calls end with NodeLost. The supervisor restarts the node and moves shards back\n"
-        "after a while.",
-    .example = "epic kill node-2",
-    .positionals = kNodeActionsPositionals,
+        "after a while. A machine is one of those that 'epic run --machines' has made of this computer; it stays\n"
+        "away until 'epic heal'.",
+    .example = "epic kill node-2\nepic kill --machine B",
+    .positionals = kKillPositionals,
+    .options = kKillOptions,
     .exit_codes = kSignalExitCodes,
-    .run = run_node_actions<control::Kill, kKilled>,
+    .run = run_kill,
     .is_destructive = true,
 };
 

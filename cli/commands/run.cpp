@@ -8,12 +8,14 @@
 
 #include "cli/commands/table.hpp"
 #include "cli/fabric/live_fabric.hpp"
+#include "cli/machines/local_machines.hpp"
 #include "cli/output/humanize.hpp"
 #include "cli/output/log_printer.hpp"
 #include "cli/output/relay.hpp"
 #include "cli/project/build.hpp"
 #include "cli/project/context.hpp"
 #include "cli/project/machine_address.hpp"
+#include "cli/project/machine_paths.hpp"
 #include "cli/project/service_manager.hpp"
 #include "cluster/coordination/open_coordination.hpp"
 #include "cluster/supervisor/machine_join.hpp"
@@ -53,6 +55,14 @@ constexpr OptionSpec kRunOptions[] = {
      .environment = "EPIC_CERTIFICATES",
      .fallback = "[cluster] certificates in epic.toml",
      .completes = Completes::directory},
+    {.name = "machines",
+     .value = "N",
+     .summary = "Rehearse: N machines with --nodes each, as processes of this computer",
+     .check = whole_number(2, static_cast<std::int64_t>(kMachinesMax))},
+    {.name = "machine",
+     .value = "NAME",
+     .summary = "The name of this machine, which the fabric adds a number to",
+     .fallback = "the host's name"},
     {.name = "exit-after-setup", .summary = "Stop when the module's setup has returned, and exit with what came of it"},
     {.name = "no-prefix", .summary = "Log messages without the node in front"},
     {.name = "debugger", .summary = "Do not kill nodes that stop answering, so that a debugger can pause them"},
@@ -67,7 +77,8 @@ constexpr ExitNote kRunExitCodes[] = {
 };
 
 cluster::SupervisorOptions supervisor_options(const Project& project, const fs::path& module,
-                                              const fs::path& node_program, std::int64_t nodes) {
+                                              const fs::path& node_program, std::int64_t nodes,
+                                              const std::string& machine_name) {
   const Manifest& manifest = project.manifest;
   cluster::SupervisorOptions options;
   options.project_name = manifest.name;
@@ -82,6 +93,7 @@ cluster::SupervisorOptions supervisor_options(const Project& project, const fs::
   if (manifest.coordination != kAlone) options.coordination = manifest.coordination;
   options.joins = project.paths.has_joined();
   options.manifest = manifest.text;
+  options.machine_name = machine_name;
   options.lease = manifest.lease;
   options.lease_margin = manifest.lease_margin;
   options.fabric.idle_age = manifest.idle_age;
@@ -203,7 +215,7 @@ void print_ready_json(Console& console, const cluster::FabricReady& ready) {
 
 // The module of a running fabric must not be overwritten, so check before building.
 Result<void> refuse_second_run(const Project& project) {
-  auto fabric = EPIC_TRY(LiveFabric::find(project.paths));
+  auto fabric = EPIC_TRY(LiveFabric::find_here(project.paths));
   if (!fabric) return {};
   if (project.paths.has_joined())
     return fail({.what = fmt::format("a supervisor runs in {} already", project.paths.run_root.string()),
@@ -331,6 +343,20 @@ Result<void> check_coordination(const Project& project) {
        .help = {"set store to the URL of a PostgreSQL database, or remove the coordination"}});
 }
 
+Outcome run_machines(Context& context, const Project& project, const Arguments& arguments) {
+  for (const std::string_view option : {"join", "exit-after-setup", "debugger", "machine"})
+    if (arguments.has(option))
+      return fail(usage_failure(arguments.command(), fmt::format("--machines and --{} exclude each other", option)));
+  std::error_code error;
+  LocalMachinesPlan plan{.count = static_cast<std::size_t>(*arguments.number("machines")),
+                         .epic = fs::read_symlink("/proc/self/exe", error),
+                         .nodes = arguments.number("nodes").value_or(project.manifest.nodes)};
+  plan.run_arguments.push_back(fmt::format("--nodes={}", plan.nodes));
+  if (arguments.has("no-prefix")) plan.run_arguments.emplace_back("--no-prefix");
+  return arguments.has("detach") ? run_local_machines_detached(context.console(), project, plan)
+                                 : run_local_machines(context.console(), project, plan);
+}
+
 Outcome run_fabric(Context& context, const Arguments& arguments) {
   if (arguments.has("detach") && arguments.has("exit-after-setup"))
     return fail(usage_failure(arguments.command(), "--detach and --exit-after-setup exclude each other"));
@@ -359,9 +385,11 @@ Outcome run_fabric(Context& context, const Arguments& arguments) {
   if (!join && !built.was_fresh)
     context.console().note(fmt::format("Built {} in {}", project.manifest.module, human_duration(built.took)));
 
+  if (const auto machines = arguments.value("machines")) return run_machines(context, project, arguments);
   Console& console = context.console();
   Narrator narrator(console, project, arguments.has("no-prefix") ? LogShape::bare : LogShape::prefixed);
-  auto options = supervisor_options(project, built.module, node_program, nodes);
+  auto options =
+      supervisor_options(project, built.module, node_program, nodes, arguments.value("machine").value_or(""));
   EPIC_TRY(choose_address(arguments, project, joined.own_address, options));
   if (arguments.has("exit-after-setup")) options.after_setup = cluster::AfterSetup::exit;
   if (arguments.has("debugger")) {

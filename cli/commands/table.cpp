@@ -30,6 +30,8 @@ const CommandTable& command_table() {
       &kKillCommand,
       &kPauseCommand,
       &kResumeCommand,
+      &kCutCommand,
+      &kHealCommand,
       &kLogsCommand,
       &kLsCommand,
       &kInspectCommand,

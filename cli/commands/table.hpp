@@ -22,6 +22,8 @@ extern const Command kDrainCommand;
 extern const Command kKillCommand;
 extern const Command kPauseCommand;
 extern const Command kResumeCommand;
+extern const Command kCutCommand;
+extern const Command kHealCommand;
 extern const Command kReleaseCommand;
 extern const Command kLogsCommand;
 extern const Command kLsCommand;

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "cli/output/humanize.hpp"
+#include "cli/project/machine_paths.hpp"
 #include "cluster/supervisor/run_paths.hpp"
 
 namespace epic::cli {
@@ -109,6 +110,21 @@ Failure no_fabric_failure(const ProjectPaths& paths) {
 }
 
 Result<std::optional<LiveFabric>> LiveFabric::find(const ProjectPaths& paths, std::chrono::milliseconds silence_max) {
+  auto here = EPIC_TRY(find_here(paths, silence_max));
+  if (here || paths.has_joined()) return here;
+  // The machine in the project's directory may be the one that has died.
+  const MachinePaths machines(paths.root);
+  const auto keeper = find_machine_keeper(machines);
+  for (std::size_t machine = 1; keeper && machine < keeper->count; ++machine) {
+    ProjectPaths other = paths;
+    other.run_root = machines.directory(machine);
+    if (auto found = EPIC_TRY(find_here(other, silence_max))) return found;
+  }
+  return std::nullopt;
+}
+
+Result<std::optional<LiveFabric>> LiveFabric::find_here(const ProjectPaths& paths,
+                                                        std::chrono::milliseconds silence_max) {
   if (auto ours = check_state_directory(paths); !ours) return std::unexpected(std::move(ours.error()));
   if (auto own = files::refuse_link(paths.control_socket()); !own) return fail(cli::failure_of(own.error()));
   auto client = cluster::ControlClient::connect(paths.control_socket());

@@ -25,6 +25,9 @@ class LiveFabric {
   /// connections even for one that is stopped, so it is asked.
   static Result<std::optional<LiveFabric>> find(const ProjectPaths& paths,
                                                 std::chrono::milliseconds silence_max = kSilenceMax);
+  /// The same of the supervisor in this directory alone; find() also asks other machines of `epic run --machines`.
+  static Result<std::optional<LiveFabric>> find_here(const ProjectPaths& paths,
+                                                     std::chrono::milliseconds silence_max = kSilenceMax);
   /// A not_found failure if none is running.
   static Result<LiveFabric> get(const ProjectPaths& paths);
 

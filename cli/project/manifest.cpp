@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cstdlib>
 #include <fstream>
 #include <functional>
 #include <sstream>
@@ -70,6 +71,7 @@ struct Setting {
   std::function<bool(const toml::node&, Manifest&)> set;
   std::function<std::string(const Manifest&)> show;
   std::function<std::string(const std::string&)> explain = {};
+  const char* environment = nullptr;  // a variable that comes before the file
 };
 
 std::string in_quotes(std::string_view text) { return fmt::format("\"{}\"", text); }
@@ -149,6 +151,14 @@ Setting coordination() {
       fmt::format("{}, {}", in_quotes(kAlone), cluster::coordination_settings_text()),
       "How the supervisors of several machines agree; with \"local\" no other can join (epic run --join)");
   setting.explain = explain;
+  setting.environment = "EPIC_COORDINATION";
+  return setting;
+}
+
+Setting store() {
+  Setting setting = text("fabric", "store", &Manifest::store, storage::is_store_setting, storage::store_settings_text(),
+                         "Where state is saved; \"memory\" keeps nothing");
+  setting.environment = "EPIC_STORE";
   return setting;
 }
 
@@ -198,8 +208,7 @@ const std::vector<Setting>& table() {
       whole("fabric", "nodes", &M::nodes, 1, kNodesMax, "How many nodes 'epic run' starts"),
       whole("fabric", "shards", &M::shards, 1, kShardsMax,
             "How many shards; once something has been saved, use 'epic reshard'"),
-      text("fabric", "store", &M::store, storage::is_store_setting, storage::store_settings_text(),
-           "Where state is saved; \"memory\" keeps nothing"),
+      store(),
       coordination(),
       duration("fabric", "lease", &M::lease,
                "A machine whose supervisor is silent for this long is gone; only with coordination", kLeaseMin),
@@ -277,6 +286,28 @@ Result<void> read_section(const Where& where, std::string_view section, const to
   return {};
 }
 
+/// What the environment has instead of the file. It is part of the text that other machines get.
+Result<void> read_environment(toml::table& root, Manifest& manifest) {
+  for (const Setting& setting : table()) {
+    const char* const value = setting.environment ? std::getenv(setting.environment) : nullptr;
+    if (value == nullptr || *value == '\0') continue;
+    if (setting.set(toml::value<std::string>(value), manifest)) {
+      toml::table& section = *root.insert(setting.section, toml::table()).first->second.as_table();
+      section.insert_or_assign(setting.name, value);
+      std::ostringstream text;
+      text << root << '\n';
+      manifest.text = text.str();
+      continue;
+    }
+    return fail({.code = ExitCode::usage,
+                 .what = fmt::format("{} must be {}", setting.environment, setting.accepts),
+                 .why = setting.explain ? setting.explain(value) : "",
+                 .help = {fmt::format("correct it, or unset it: then [{}] {} in epic.toml counts", setting.section,
+                                      setting.name)}});
+  }
+  return {};
+}
+
 /// The margin has to suit the lease; without one it does.
 Result<void> read_lease(const Where& where, const toml::table& root, Manifest& manifest) {
   const auto margin = root["fabric"]["lease_margin"];
@@ -309,7 +340,7 @@ std::vector<SettingText> list_settings() {
   std::vector<SettingText> settings;
   for (const Setting& setting : table())
     settings.push_back({std::string(setting.section), std::string(setting.name), std::string(setting.summary),
-                        setting.accepts, setting.show(Manifest())});
+                        setting.accepts, setting.show(Manifest()), setting.environment ? setting.environment : ""});
   return settings;
 }
 
@@ -361,6 +392,7 @@ Result<Manifest> parse_manifest(std::string_view text, const std::filesystem::pa
                  .what = fmt::format("{} does not name the project", file.string()),
                  .help = {"add these two lines to it:\n[project]\nname = \"arena\""}});
   if (manifest.module.empty()) manifest.module = manifest.name;
+  EPIC_TRY(read_environment(root, manifest));
   return manifest;
 }
 

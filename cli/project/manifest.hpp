@@ -72,7 +72,8 @@ struct SettingText {
   std::string name;
   std::string summary;
   std::string accepts;
-  std::string fallback;  // as epic.toml would have it; empty: none
+  std::string fallback;     // as epic.toml would have it; empty: none
+  std::string environment;  // a variable that comes before epic.toml; empty: none
 };
 std::vector<SettingText> list_settings();
 

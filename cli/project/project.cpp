@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <initializer_list>
 
+#include "cli/project/machine_paths.hpp"
 #include "storage/open_store.hpp"
 
 namespace epic::cli {
@@ -155,6 +156,9 @@ Result<Project> load_project(const fs::path& start) {
   auto paths = EPIC_TRY(find_project(start));
   auto manifest = EPIC_TRY(read_manifest(paths.manifest()));
   EPIC_TRY(check_parts(paths, {{paths.module(manifest.module), S_IFREG}}));
+  // Their store, as it is reached from here.
+  if (const auto keeper = find_machine_keeper(MachinePaths(paths.root)); keeper && !std::getenv("EPIC_STORE"))
+    manifest.store = keeper->store;
   return located(std::move(paths), std::move(manifest));
 }
 

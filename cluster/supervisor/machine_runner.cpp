@@ -21,10 +21,10 @@ constexpr std::chrono::milliseconds kSentEvery{20};    // how often is looked wh
 constexpr std::chrono::milliseconds kLastWords{1000};  // for what was said last to be sent
 
 /// "debian-3f2a91c7".
-std::string name_machine(std::uint64_t random) {
+std::string name_machine(const std::string& start, std::uint64_t random) {
   std::array<char, 65> host{};
   static_cast<void>(::gethostname(host.data(), host.size() - 1));
-  return fmt::format("{}-{:08x}", host.data(), random & 0xffffffffU);
+  return fmt::format("{}-{:08x}", start.empty() ? host.data() : start, random & 0xffffffffU);
 }
 
 /// Of links: a machine that cannot be reached is noticed before its nodes seem silent.
@@ -55,7 +55,7 @@ MachineRunner::MachineRunner(const SupervisorOptions& options, const RunPaths& p
       modules_(modules),
       open_store_(std::move(open_store)),
       host_(context_, directory),
-      name_(name_machine(host_.random_id())),
+      name_(name_machine(options.machine_name, host_.random_id())),
       place_({.setting = options.coordination, .store = options.store.text(), .project = options.project_name}),
       coordination_(open_coordination(place_, options.lease, context_)),
       credentials_(credentials_of(options.tcp)) {

@@ -40,7 +40,8 @@ std::expected<void, SupervisorError> prepare_directories(const RunPaths& paths) 
                           .hint = "Check the permissions of the directory and the free space on its disk.",
                           .log = {}});
   }
-  if (const auto secured = files::secure_tree(paths.directory, kOwnLink); !secured)
+  // Other supervisors, and a database, keep what is theirs there.
+  if (const auto secured = files::secure_tree(paths.directory, kOwnLink, {"machines", "postgres"}); !secured)
     return std::unexpected(error_of(secured.error()));
   return {};
 }

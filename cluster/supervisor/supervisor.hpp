@@ -87,6 +87,7 @@ struct SupervisorOptions {
   std::string manifest = {};
   std::uint16_t port = kMachinePort;  // of its supervisor; 0: the system chooses one
   std::string coordination = {};      // of several machines, as check_coordination() takes it; empty: this one is alone
+  std::string machine_name = {};      // its start; empty: the host's
   bool joins = false;                 // a fabric that runs, with more nodes
   protocol::TcpPlace tcp = {};        // how processes of other machines reach the nodes of this one
   std::chrono::milliseconds lease{std::chrono::seconds(5)};         // after which a machine that is silent is gone

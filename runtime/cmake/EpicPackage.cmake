@@ -40,7 +40,7 @@ set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "libpq5")  # loaded when a store is in PostgreSQL
 string(JOIN ", " CPACK_DEBIAN_PACKAGE_RECOMMENDS clang-19 lld-19 cmake ninja-build git
   libboost1.81-dev libfmt-dev libspdlog-dev libcapnp-dev libssl-dev libsqlite3-dev libxxhash-dev catch2)
-set(CPACK_DEBIAN_PACKAGE_SUGGESTS "postgresql, etcd-server, man-db")
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS "postgresql, iproute2, etcd-server, man-db")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA "${debian}/postinst" "${debian}/prerm" "${debian}/postrm")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -116,17 +117,22 @@ bool is_directory(int parent, const char* name) {
   return ::fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode);
 }
 
-std::expected<void, Refusal> secure_below(int directory, const fs::path& path, const fs::path& own_link) {
+struct Exempt {
+  fs::path link;
+  std::vector<fs::path> contents;
+};
+
+std::expected<void, Refusal> secure_below(int directory, const fs::path& path, const Exempt& exempt) {
   for (const dirent& entry : list(directory)) {
     const fs::path named = path / entry.d_name;
-    if (named == own_link) continue;
+    if (named == exempt.link) continue;
     const Descriptor found(::openat(directory, entry.d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
     if (found.get() < 0 && errno == ENOENT) continue;  // a process that is ending has removed it
     if (found.get() < 0) return refuse(named, "open", errno);
     if (auto accepted = examine(named, found.get(), Kind::any); !accepted) return accepted;
     const Descriptor below(::openat(directory, entry.d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (below.get() < 0) continue;
-    if (auto secured = secure_below(below.get(), named, own_link); !secured) return secured;
+    if (below.get() < 0 || std::ranges::find(exempt.contents, named) != exempt.contents.end()) continue;
+    if (auto secured = secure_below(below.get(), named, exempt); !secured) return secured;
   }
   return {};
 }
@@ -158,10 +164,13 @@ std::expected<void, Refusal> make_directory(const fs::path& path) {
 
 std::expected<void, Refusal> check_directory(const fs::path& path) { return examine_by_name(path, Kind::directory); }
 
-std::expected<void, Refusal> secure_tree(const fs::path& path, const fs::path& own_link) {
+std::expected<void, Refusal> secure_tree(const fs::path& path, const fs::path& own_link,
+                                         const std::vector<fs::path>& foreign) {
   const auto directory = Directory::open(path);
   if (!directory) return std::unexpected(directory.error());
-  return secure_below(directory->descriptor(), path, path / own_link);
+  Exempt exempt{.link = path / own_link, .contents = {}};
+  for (const fs::path& one : foreign) exempt.contents.push_back(path / one);
+  return secure_below(directory->descriptor(), path, exempt);
 }
 
 std::expected<Descriptor, Refusal> open_file(const fs::path& path, Use use) {

@@ -19,6 +19,7 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <vector>
 #include <utility>
 
 namespace epic::files {
@@ -56,9 +57,11 @@ struct Identity {
 /// ENOENT if it is not there.
 [[nodiscard]] std::expected<void, Refusal> check_directory(const std::filesystem::path& path);
 
-/// Everything below a directory, and itself: tightened, or refused. `own_link`, relative to it, may be a link.
+/// Everything below a directory, and itself: tightened, or refused. `own_link`, relative to it, may be a link; what is
+/// in the directories of `foreign`, relative to it, is left to others.
 [[nodiscard]] std::expected<void, Refusal> secure_tree(const std::filesystem::path& path,
-                                                       const std::filesystem::path& own_link);
+                                                       const std::filesystem::path& own_link,
+                                                       const std::vector<std::filesystem::path>& foreign = {});
 
 enum class Use : std::uint8_t {
   read,

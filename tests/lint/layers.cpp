@@ -51,8 +51,10 @@ const std::vector<Layer>& layers() {
       {"cli/project/", {"runtime/", "cluster/", "cli/output/", "cli/parser/"}},
       {"cli/fabric/", {"runtime/", "cluster/", "cli/output/", "cli/parser/", "cli/project/"}},
       {"cli/completion/", {"runtime/", "cluster/", "cli/output/", "cli/parser/", "cli/project/", "cli/fabric/"}},
+      {"cli/machines/", {"runtime/", "cluster/", "cli/output/", "cli/parser/", "cli/project/", "cli/fabric/"}},
       {"cli/commands/",
-       {"runtime/", "cluster/", "cli/output/", "cli/parser/", "cli/project/", "cli/fabric/", "cli/completion/"}},
+       {"runtime/", "cluster/", "cli/output/", "cli/parser/", "cli/project/", "cli/fabric/", "cli/completion/",
+        "cli/machines/"}},
       {"cli/", {"runtime/", "cluster/"}},
   };
   return table;
@@ -183,8 +185,9 @@ const std::vector<CallRule>& call_rules() {
        {"runtime/files/", "runtime/io/resident.cpp", "runtime/node/crash_handler.cpp", "runtime/node/module_abi.cpp",
         "runtime/testing/", "runtime/sim/forgetful_disk.cpp", "runtime/sim/sqlite_disk.cpp",
         "runtime/transport/unix_socket.cpp", "cli/main.cpp", "cli/commands/restart.cpp", "cli/fabric/snapshot_file.cpp",
-        "runtime/storage/sqlite_files.cpp", "cluster/supervisor/detach.cpp", "cluster/supervisor/spawned_process.cpp",
-        "cluster/sim/scenario_run.cpp", "cli/output/", "cli/project/", "tests/"},
+        "cli/machines/child.cpp", "runtime/storage/sqlite_files.cpp", "cluster/supervisor/detach.cpp",
+        "cluster/supervisor/spawned_process.cpp", "cluster/sim/scenario_run.cpp", "cli/output/", "cli/project/",
+        "tests/"},
        "files in .epic are opened, made and removed through files/private_files.hpp"},
       {R"(\bjson::(parse|parse_into|serialize|(basic_|stream_)?parser|serializer)\b)",
        {"runtime/protocol/json.cpp", "tests/"},

@@ -281,7 +281,7 @@ TEST_CASE("graph: its tests pass, and results are the same after a crash, and fo
   CHECK(until(project, {"call", "Graph/mine", "find_components"}, "2") == "2\n");
 }
 
-TEST_CASE("bare: builds, runs, and accepts a first entity", "[templates]") {
+TEST_CASE("bare: builds, runs, accepts a first entity, and outlives each of two machines", "[templates]") {
   const Project project("bare", {"--bare"});
   project.must_run("epic", {"run", "--exit-after-setup"});
   CHECK_THAT(project.must_run("epic", {"test"}).err, Contains("bare has no tests"));
@@ -299,6 +299,36 @@ EPIC_MODULE(epic::no_setup, Barrel)
 )");
   project.must_run("epic", {"run", "--detach"});
   CHECK(project.must_run("epic", {"call", "Barrel/7", "on_hit"}).out == "false\n");
+  project.must_run("epic", {"stop"});
+  CHECK(project.run("epic", {"heal"}).exit_code == 3);
+
+  if (project.run("unshare", {"--user", "--map-root-user", "--net", "true"}).exit_code != 0) {
+    WARN("machines are not tried: there are no namespaces here");
+    return;
+  }
+  project.must_run("epic", {"run", "--machines", "2", "--nodes", "1", "--detach"});
+  const auto first = project.must_run("epic", {"ps"}).out;
+  CHECK_THAT(first, Contains("\tA-") && Contains("\tB-"));
+  CHECK(project.run("epic", {"run"}).exit_code == 1);
+  CHECK(project.run("epic", {"kill", "--machine", "C"}).exit_code == 3);
+  CHECK(project.run("epic", {"kill"}).exit_code == 2);
+  for (const std::string machine : {"B", "A"}) {  // and the one that leads
+    project.must_run("epic", {"kill", "--machine", machine});
+    CHECK(project.run("epic", {"kill", "--machine", machine}).exit_code == 3);
+    until(project, {"call", "Barrel/7", "on_hit"}, "false");
+    project.must_run("epic", {"heal"});
+    until(project, {"ps"}, "\t" + machine + "-");
+  }
+  if (::geteuid() == 0) {
+    CHECK(project.run("epic", {"cut", "A", "A"}).exit_code == 2);
+    project.must_run("epic", {"cut", "--one-way", "A", "B"});
+    project.must_run("epic", {"cut", "A", "B"});
+    project.must_run("epic", {"heal"});
+  } else {
+    CHECK_THAT(project.run("epic", {"cut", "A", "B"}).err, Contains("as root"));
+  }
+  project.must_run("epic", {"stop"});
+  CHECK(project.run("epic", {"cut", "A", "B"}).exit_code == 3);
 }
 
 TEST_CASE("bare: epic add entity adds classes that build, pass their tests and are called", "[templates]") {

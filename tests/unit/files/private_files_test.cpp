@@ -62,6 +62,14 @@ TEST_CASE("private files: what is more open is tightened", "[files]") {
   CHECK(mode_of(directory) == 0700);
   CHECK(mode_of(directory / "logs") == 0700);
   CHECK(mode_of(directory / "logs" / "a") == 0700);
+
+  fs::create_directories(directory / "machines" / "b");
+  fs::create_symlink("b", directory / "machines" / "link");
+  for (const char* name : {"machines", "machines/b"}) fs::permissions(directory / name, fs::perms(0777));
+  CHECK_FALSE(secure_tree(directory, "logs/latest").has_value());
+  fs::permissions(directory / "machines", fs::perms(0777));
+  REQUIRE(secure_tree(directory, "logs/latest", {"machines"}).has_value());
+  CHECK(mode_of(directory / "machines") == 0700);
 }
 
 TEST_CASE("private files: a symbolic link is followed nowhere", "[files]") {
