@@ -4,11 +4,9 @@
 #include <fmt/format.h>
 #include <sys/mman.h>
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstring>
-#include <ranges>
 #include <utility>
 
 #include "files/private_files.hpp"
@@ -18,14 +16,19 @@ namespace epic::storage {
 
 namespace {
 
+/// Other processes read and change it at any time: only by atomic_ref. `writer` is written last, and read again after
+/// the others: so they belong together.
 struct PgConfirmedSlot {
-  std::int64_t writer;  // 0: free
-  std::int64_t number;  // this and the next change while others read, `writer` only under the lock
+  std::int64_t writer;  // kFree, kBeingClaimed, or whose it is
+  std::int64_t number;
   std::int64_t node;
   std::int64_t is_held;  // its process has it locked while it lives
 };
 
-std::atomic_ref<std::int64_t> number_of(PgConfirmedSlot& slot) { return std::atomic_ref(slot.number); }
+constexpr std::int64_t kFree = 0;
+constexpr std::int64_t kBeingClaimed = -1;
+
+std::atomic_ref<std::int64_t> shared(std::int64_t& number) { return std::atomic_ref(number); }
 
 /// A byte of the file for each slot, locked by the open file and so until its process ends.
 struct flock byte_of(std::size_t slot, short type) {
@@ -42,6 +45,8 @@ bool lock_slot(int descriptor, std::size_t slot, short type) {
   struct flock wanted = byte_of(slot, type);
   return ::fcntl(descriptor, F_OFD_SETLK, &wanted) == 0;
 }
+
+constexpr int kClaimTriesMax = 1'000;  // as many others at once
 
 bool is_free(int descriptor, std::size_t slot) {
   struct flock wanted = byte_of(slot, F_WRLCK);
@@ -84,69 +89,82 @@ PgConfirmed::~PgConfirmed() {
 }
 
 std::expected<void, StoreError> PgConfirmed::begin(std::int64_t history) {
+  if (shared(file_->history).load() == history) return {};
   const auto hold = EPIC_TRY(lock_.lock());
-  if (file_->history == history) return {};
-  file_->slots.fill({});
-  file_->server = {};
-  file_->history = history;
+  if (shared(file_->history).load() == history) return {};
+  for (PgConfirmedSlot& slot : file_->slots) shared(slot.writer).store(kFree);
+  shared(file_->server.timeline).store(0);
+  shared(file_->history).store(history);
   return {};
 }
 
-std::expected<PgServerName, StoreError> PgConfirmed::server() {
-  const auto hold = EPIC_TRY(lock_.lock());
-  return file_->server;
+PgServerName PgConfirmed::server() const {
+  return {.system = shared(file_->server.system).load(), .timeline = shared(file_->server.timeline).load()};
 }
 
-std::expected<void, StoreError> PgConfirmed::set_server(const PgServerName& server) {
-  const auto hold = EPIC_TRY(lock_.lock());
-  file_->server = server;
-  return {};
+void PgConfirmed::set_server(const PgServerName& server) {
+  shared(file_->server.system).store(server.system);
+  shared(file_->server.timeline).store(server.timeline);
 }
 
-std::expected<std::vector<PgConfirmedWriter>, StoreError> PgConfirmed::all() {
-  const auto hold = EPIC_TRY(lock_.lock());
+std::vector<PgConfirmedWriter> PgConfirmed::all() const {
   std::vector<PgConfirmedWriter> all;
-  for (PgConfirmedSlot& slot : file_->slots)
-    if (slot.writer != 0)
-      all.push_back({.writer = slot.writer,
-                     .node = kernel::NodeId{static_cast<std::uint16_t>(std::atomic_ref(slot.node).load())},
-                     .number = number_of(slot).load()});
+  for (PgConfirmedSlot& slot : file_->slots) {
+    const std::int64_t writer = shared(slot.writer).load();
+    if (writer == kFree || writer == kBeingClaimed) continue;
+    const PgConfirmedWriter one{.writer = writer,
+                                .node = kernel::NodeId{static_cast<std::uint16_t>(shared(slot.node).load())},
+                                .number = shared(slot.number).load()};
+    if (shared(slot.writer).load() == writer) all.push_back(one);
+  }
   return all;
 }
 
-std::expected<void, StoreError> PgConfirmed::note(const PgConfirmedWriter& confirmed) {
-  if (!slot_ || file_->slots[*slot_].writer != confirmed.writer) EPIC_TRY(claim_slot(confirmed));
+void PgConfirmed::note(const PgConfirmedWriter& confirmed) {
+  if (!slot_ || shared(file_->slots[*slot_].writer).load() != confirmed.writer) return claim_slot(confirmed);
   PgConfirmedSlot& slot = file_->slots[*slot_];
-  std::atomic_ref(slot.node).store(confirmed.node.value);
-  number_of(slot).store(confirmed.number);
-  return {};
+  shared(slot.node).store(confirmed.node.value);
+  shared(slot.number).store(confirmed.number);
 }
 
-std::expected<void, StoreError> PgConfirmed::claim_slot(const PgConfirmedWriter& confirmed) {
-  const auto hold = EPIC_TRY(lock_.lock());
-  if (slot_) lock_slot(descriptor_.get(), *slot_, F_UNLCK);                                  // it was given to another
-  const auto oldest = std::ranges::min_element(file_->slots, {}, &PgConfirmedSlot::writer);  // a free one comes first
-  slot_ = static_cast<std::size_t>(oldest - file_->slots.begin());
-  const bool is_held = lock_slot(descriptor_.get(), *slot_, F_WRLCK);
-  *oldest = {
-      .writer = confirmed.writer, .number = confirmed.number, .node = confirmed.node.value, .is_held = is_held ? 1 : 0};
-  return {};
+/// A process that ends while it claims one takes that with it; there are enough.
+void PgConfirmed::claim_slot(const PgConfirmedWriter& confirmed) {
+  if (slot_) lock_slot(descriptor_.get(), *slot_, F_UNLCK);  // it was given to another
+  slot_.reset();
+  for (int tries = 0; tries < kClaimTriesMax; ++tries) {
+    std::size_t oldest = 0;  // a free one comes first
+    std::int64_t former = INT64_MAX;
+    for (std::size_t i = 0; i < file_->slots.size(); ++i) {
+      const std::int64_t writer = shared(file_->slots[i].writer).load();
+      if (writer == kBeingClaimed || writer >= former) continue;
+      former = writer;
+      oldest = i;
+    }
+    PgConfirmedSlot& slot = file_->slots[oldest];
+    if (former == INT64_MAX || !shared(slot.writer).compare_exchange_strong(former, kBeingClaimed)) continue;
+    slot_ = oldest;
+    shared(slot.number).store(confirmed.number);
+    shared(slot.node).store(confirmed.node.value);
+    shared(slot.is_held).store(lock_slot(descriptor_.get(), oldest, F_WRLCK) ? 1 : 0);
+    return shared(slot.writer).store(confirmed.writer);
+  }
 }
 
-std::expected<std::vector<std::int64_t>, StoreError> PgConfirmed::dead_writers() {
-  const auto hold = EPIC_TRY(lock_.lock());
+std::vector<std::int64_t> PgConfirmed::dead_writers() const {
   std::vector<std::int64_t> dead;
-  for (std::size_t i = 0; i < file_->slots.size(); ++i)
-    if (file_->slots[i].writer != 0 && file_->slots[i].is_held != 0 && slot_ != i && is_free(descriptor_.get(), i))
-      dead.push_back(file_->slots[i].writer);
+  for (std::size_t i = 0; i < file_->slots.size(); ++i) {
+    const std::int64_t writer = shared(file_->slots[i].writer).load();
+    const bool is_held = shared(file_->slots[i].is_held).load() != 0;
+    if (writer > kFree && is_held && slot_ != i && is_free(descriptor_.get(), i) &&
+        shared(file_->slots[i].writer).load() == writer)
+      dead.push_back(writer);
+  }
   return dead;
 }
 
-std::expected<void, StoreError> PgConfirmed::forget(const std::vector<std::int64_t>& dead) {
-  const auto hold = EPIC_TRY(lock_.lock());
+void PgConfirmed::forget(const std::vector<std::int64_t>& dead) {
   for (PgConfirmedSlot& slot : file_->slots)
-    if (std::ranges::find(dead, slot.writer) != dead.end()) slot = {};
-  return {};
+    for (std::int64_t writer : dead) shared(slot.writer).compare_exchange_strong(writer, kFree);
 }
 
 }  // namespace epic::storage

@@ -15,6 +15,8 @@
 //
 // The numbers are of one *history* of a store. A person who accepts a loss begins another one; then the file begins
 // anew.
+//
+// Nothing but that takes a lock: a process that stands still must not stop those of other machines on its host.
 
 #include <cstddef>
 #include <cstdint>
@@ -57,21 +59,21 @@ class PgConfirmed {
 
   /// Forgets what was noted of another history.
   [[nodiscard]] std::expected<void, StoreError> begin(std::int64_t history);
-  [[nodiscard]] std::expected<std::vector<PgConfirmedWriter>, StoreError> all();
+  [[nodiscard]] std::vector<PgConfirmedWriter> all() const;
   /// That had everything when this was last asked.
-  [[nodiscard]] std::expected<PgServerName, StoreError> server();
-  [[nodiscard]] std::expected<void, StoreError> set_server(const PgServerName& server);
+  [[nodiscard]] PgServerName server() const;
+  void set_server(const PgServerName& server);
   /// Whose processes have ended. There may be others.
-  [[nodiscard]] std::expected<std::vector<std::int64_t>, StoreError> dead_writers();
-  [[nodiscard]] std::expected<void, StoreError> forget(const std::vector<std::int64_t>& dead);
+  [[nodiscard]] std::vector<std::int64_t> dead_writers() const;
+  void forget(const std::vector<std::int64_t>& dead);
   /// Returns when other processes can see it.
-  [[nodiscard]] std::expected<void, StoreError> note(const PgConfirmedWriter& confirmed);
+  void note(const PgConfirmedWriter& confirmed);
 
  private:
   struct File;
   PgConfirmed(FileLock lock, files::Descriptor descriptor, File* file)
       : lock_(std::move(lock)), descriptor_(std::move(descriptor)), file_(file) {}
-  [[nodiscard]] std::expected<void, StoreError> claim_slot(const PgConfirmedWriter& confirmed);
+  void claim_slot(const PgConfirmedWriter& confirmed);
 
   FileLock lock_;
   files::Descriptor descriptor_;  // holds the slot

@@ -11,11 +11,11 @@ const PgMailPlaces::Place& PgMailPlaces::find(kernel::ShardId shard, std::uint64
   return box.place;
 }
 
-void PgMailPlaces::note(std::int64_t last_place, std::int64_t oldest_running, std::int64_t next_transaction) {
+void PgMailPlaces::note(std::int64_t last_place, std::int64_t oldest_running, std::int64_t later_transaction) {
   for (; !notes_.empty() && notes_.front().first <= oldest_running; notes_.pop_front())
     settled_ = std::max(settled_, notes_.front().second);
-  if (next_transaction <= oldest_running) settled_ = std::max(settled_, last_place);
-  if (last_place > settled_ && notes_.size() < kNotesMax) notes_.emplace_back(next_transaction, last_place);
+  if (later_transaction <= oldest_running) settled_ = std::max(settled_, last_place);
+  if (last_place > settled_ && notes_.size() < kNotesMax) notes_.emplace_back(later_transaction, last_place);
 }
 
 std::uint64_t PgMailPlaces::on_read(kernel::ShardId shard, const std::set<std::int64_t>& places, bool has_more) {

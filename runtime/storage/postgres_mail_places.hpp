@@ -7,8 +7,8 @@
 // next time.
 //
 // A place is settled when every transaction has ended that had begun when it was given out. For that, each reading
-// notes the last place and the first transaction that has not begun yet: later ones get greater places. A long
-// transaction of another program on this server delays that and nothing else: more single places are remembered
+// notes the last place, and then takes a transaction's number: transactions with greater ones get greater places. A
+// long transaction of another program on this server delays that and nothing else: more single places are remembered
 // meanwhile.
 //
 // A server that crashes, or whose standby takes over, would give out places again that were settled here, for
@@ -38,8 +38,8 @@ class PgMailPlaces {
   [[nodiscard]] const Place& find(kernel::ShardId shard, std::uint64_t after);
 
   /// What the server said before the messages were read: the last place that was given out, the first transaction that
-  /// has not ended, and the first that has not begun.
-  void note(std::int64_t last_place, std::int64_t oldest_running, std::int64_t next_transaction);
+  /// has not ended, and one that began after all that have a place up to that.
+  void note(std::int64_t last_place, std::int64_t oldest_running, std::int64_t later_transaction);
 
   /// Messages to the shard were read at these places. `has_more`: those behind the last one were not. Returns the place
   /// that the next reading comes after.

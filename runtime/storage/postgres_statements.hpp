@@ -40,12 +40,14 @@ inline constexpr PgStatement kIdleWriters{
     "WHERE a.pid = w.backend AND a.backend_start = w.backend_start)"};
 inline constexpr PgStatement kRemoveWriters{"", "DELETE FROM epic.writers WHERE writer = ANY($1::int8[])"};
 /// $1 incarnations, whose sessions keep rows locked that are granted to others. They may be in the middle of something,
-/// or stopped with their machine.
+/// or stopped with their machine. So may those of a former leader, or of a node that has not taken anything yet: these
+/// have no incarnation. A session that is ended without need tries again what it was at.
 inline constexpr PgStatement kEndSessions{
     "",
     "SELECT count(pg_terminate_backend(a.pid)) FROM epic.writers w JOIN pg_stat_activity a "
-    "ON a.pid = w.backend AND a.backend_start = w.backend_start "
-    "WHERE w.incarnation = ANY($1::int8[]) AND w.incarnation <> 0 AND a.pid <> pg_backend_pid()"};
+    "ON a.pid = w.backend AND a.backend_start = w.backend_start WHERE a.pid <> pg_backend_pid() "
+    "AND CASE w.incarnation WHEN 0 THEN a.xact_start < clock_timestamp() - interval '1 s' "
+    "ELSE w.incarnation = ANY($1::int8[]) END"};
 /// A grant must not wait for a former owner longer than this.
 inline constexpr PgStatement kShortLocks{"", "SELECT set_config('lock_timeout', '1s', true)"};
 inline constexpr PgStatement kNameWriter{"", "UPDATE epic.writers SET incarnation = $2::int8 WHERE writer = $1::int8"};
@@ -193,16 +195,23 @@ inline constexpr PgStatement kLastPlace{"last_place",
                                         "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM epic.mail_places"};
 /// A crash of the server, or a standby that takes over, forgets the places that were given out to transactions that had
 /// not ended, and would give them out again; but readers may have passed them. So each writer that connects goes far
-/// beyond them first. Both in one transaction, whose commit is on the server's disk, and does not wait for a standby,
-/// which may be away: nothing that is written after it is acknowledged before a standby has both.
+/// beyond them first: to the time in nanoseconds. A number that only grows would not do: a standby may lack many such
+/// steps. Both in one transaction, whose commit is on the server's disk, and does not wait for a standby, which may be
+/// away: nothing that is written after it is acknowledged before a standby has both.
 inline constexpr PgStatement kOneSkipsPlaces{
     "", "SELECT pg_advisory_xact_lock(7309456), set_config('synchronous_commit', 'local', true)"};
 inline constexpr PgStatement kSkipPlaces{
-    "", "SELECT setval('epic.mail_places', last_value + 1000000000) FROM epic.mail_places"};
-/// … this: transactions below the first number have ended, those from the second on have not begun.
+    "",
+    "SELECT setval('epic.mail_places', greatest(last_value + 1000000, "
+    "(extract(epoch FROM clock_timestamp()) * 1000000000)::int8)) FROM epic.mail_places"};
+/// … this: transactions below the first number have ended; all that got a place before have numbers below the second,
+/// which is this transaction's own. The snapshot's end would not do: it is the number after the last one that has
+/// ended, and later ones may have begun. A transaction with a number would wait for a standby if it happens to tidy up
+/// a page; this one need not.
 inline constexpr PgStatement kRunning{
     "running",
-    "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::int8, pg_snapshot_xmax(pg_current_snapshot())::text::int8"};
+    "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::int8, pg_current_xact_id()::text::int8, "
+    "set_config('synchronous_commit', 'off', true)"};
 /// $1 shard, $2 place to come after, $3 places to leave out, $4 rows, $5 bytes at most. The last three columns: how
 /// many rows there are, up to one more than $4, and what kRunning says at this moment.
 inline constexpr PgStatement kMailOf{

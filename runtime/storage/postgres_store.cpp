@@ -161,7 +161,7 @@ std::expected<void, StoreError> PostgresStore::get_ready() {
   const auto made = connection_->run(pg::kNewWriter);
   if (!made) return std::unexpected(note(connection_->error("begin to write", made.error())));
   writer_ = {.id = made->integer(0, 0)};
-  EPIC_TRY(note_confirmed());
+  note_confirmed();
   remove_dead_writers();
   return {};
 }
@@ -170,30 +170,29 @@ std::expected<void, StoreError> PostgresStore::get_ready() {
 void PostgresStore::remove_dead_writers() {
   if (!confirmed_) return;
   const auto dead = confirmed_->dead_writers();
-  if (!dead || dead->empty()) return;
+  if (dead.empty()) return;
   const auto column_of = [](const std::vector<std::int64_t>& writers) {
     PgColumn column(PgColumn::Type::int8);
     for (const std::int64_t writer : writers) column.add(writer);
     return column;
   };
-  const auto idle = connection_->run(pg::kIdleWriters, PgParams().add(column_of(*dead)));
+  const auto idle = connection_->run(pg::kIdleWriters, PgParams().add(column_of(dead)));
   if (!idle) return;
   std::vector<std::int64_t> removed;
   for (std::size_t i = 0; i < idle->size(); ++i) removed.push_back(idle->integer(i, 0));
-  if (confirmed_->forget(removed))
-    static_cast<void>(connection_->run(pg::kRemoveWriters, PgParams().add(column_of(removed))));
+  confirmed_->forget(removed);
+  static_cast<void>(connection_->run(pg::kRemoveWriters, PgParams().add(column_of(removed))));
 }
 
 /// Before anybody hears of it.
-std::expected<void, StoreError> PostgresStore::note_confirmed() {
-  if (!confirmed_) return {};
-  return confirmed_->note({.writer = writer_.id, .node = writer_.node, .number = writer_.number});
+void PostgresStore::note_confirmed() {
+  if (confirmed_) confirmed_->note({.writer = writer_.id, .node = writer_.node, .number = writer_.number});
 }
 
 std::expected<void, StoreError> PostgresStore::check_confirmed(PgConnection& connection) {
   if (!confirmed_) return {};
   EPIC_TRY(confirmed_->begin(history_));
-  const auto noted = EPIC_TRY(confirmed_->all());
+  const auto noted = confirmed_->all();
   PgColumn writers(PgColumn::Type::int8);
   for (const PgConfirmedWriter& one : noted) writers.add(one.writer);
   const auto rows = connection.run(pg::kNumbers, PgParams().add(writers));
@@ -210,12 +209,15 @@ std::expected<void, StoreError> PostgresStore::check_confirmed(PgConnection& con
     const auto there = found == numbers.end() ? std::nullopt : std::optional(found->second);
     if (there.value_or(-1) < one.number) losses.push_back(loss_text(one, there));
   }
-  if (losses.empty()) return confirmed_->set_server(server);
+  if (losses.empty()) {
+    confirmed_->set_server(server);
+    return {};
+  }
   const std::size_t named = std::min(losses.size(), kLossesNamedMax);
   std::string text =
       fmt::format("{}", fmt::join(losses.begin(), losses.begin() + static_cast<std::ptrdiff_t>(named), "; "));
   if (named < losses.size()) text += fmt::format("; so are those of {} more", losses.size() - named);
-  text += change_text(EPIC_TRY(confirmed_->server()), server);
+  text += change_text(confirmed_->server(), server);
   return std::unexpected(mark_lost(connection, text));
 }
 
@@ -239,7 +241,8 @@ std::expected<void, StoreError> PostgresStore::move_on() {
   writer_.number = number;
   writer_.link = moved->integer(0, 0);
   writer_.must_move_on = false;
-  return note_confirmed();
+  note_confirmed();
+  return {};
 }
 
 /// For everybody who opens the store, or has it open.
@@ -336,7 +339,8 @@ std::expected<void, StoreError> PostgresStore::grant(const Grants& grants) {
                                     .add(to_signed(grants.term.value))});
   if (const auto done = write(std::move(calls), Writer::Open::other); !done)
     return std::unexpected(explain_refused(grants, done.error()));
-  return note_confirmed();
+  note_confirmed();
+  return {};
 }
 
 StoreError PostgresStore::explain_refused(const Grants& grants, const PgFailure& failure) {
@@ -393,7 +397,7 @@ std::expected<std::vector<ShardEpoch>, StoreError> PostgresStore::take(std::span
   if (!done) return std::unexpected(failed_write("take shards", done.error()));
   writer_.incarnation = incarnation;
   writer_.node = node;
-  EPIC_TRY(note_confirmed());
+  note_confirmed();
   std::map<std::uint32_t, kernel::Epoch> epochs;
   const PgRows& rows = done->back();
   for (std::size_t i = 0; i < rows.size(); ++i)
@@ -426,7 +430,10 @@ std::expected<void, StoreError> PostgresStore::write_next(const NextBatch& next)
   std::ranges::move(calls_of(batch, {.shard_count = shard_count(), .saved_at_ns = saved_at_ns}),
                     std::back_inserter(calls));
   const auto done = write(std::move(calls), Writer::Open::batch);
-  if (done) return note_confirmed();
+  if (done) {
+    note_confirmed();
+    return {};
+  }
   const PgFailure& failure = done.error();
   if (!failure.is_refused() || failure.call == 0)
     return std::unexpected(failed_write(fmt::format("write commit {}", batch.number), failure));

@@ -121,7 +121,7 @@ class PostgresStore final : public Store {
   /// For writing: there is a connection, and what the last one has done is known.
   std::expected<void, StoreError> get_ready();
   std::expected<void, StoreError> move_on();
-  std::expected<void, StoreError> note_confirmed();
+  void note_confirmed();
   void remove_dead_writers();
   /// Whether the database has what it has confirmed to this machine.
   std::expected<void, StoreError> check_confirmed(PgConnection& connection);

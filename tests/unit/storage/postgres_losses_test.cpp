@@ -1,11 +1,14 @@
 // A PostgreSQL store whose database has lost what it confirmed, or passes to another server.
 
 #include <filesystem>
+#include <future>
 #include <memory>
 #include <thread>
 
+#include "storage/file_lock.hpp"
 #include "storage/open_store.hpp"
 #include "storage/postgres_format.hpp"
+#include "storage/postgres_statements.hpp"
 #include "support/postgres_place.hpp"
 #include "support/store_fixtures.hpp"
 #include "support/temp_dir.hpp"
@@ -132,6 +135,38 @@ TEST_CASE("postgres: a former owner that keeps its shard's row locked loses its 
   must_run(other, kPgEnd);
   CHECK(error_of(former->commit(second_of(held))).code == StoreErrorCode::lost_ownership);
   CHECK(contents(*supervisor) == std::vector<std::string>{"T/a=1"});
+}
+
+TEST_CASE("postgres: a former leader that stands still in the middle of a grant loses its session, too",
+          "[postgres][storage]") {
+  PgPlace place;
+  const auto supervisor = open_postgres(place.url);
+  PgConnection former = other_session(place.url);
+  must_run(former, pg::kNewWriter);
+  must_run(former, kPgBegin);
+  const Grants grants{
+      .term = Term{2},
+      .map_version = epic::kernel::MapVersion{2},
+      .list = {{.shard = ShardId{0}, .node = NodeId{2}, .incarnation = incarnation_of(NodeId{2}), .former = {}}}};
+  must(supervisor->grant({.term = Term{1}, .map_version = {}, .list = grants.list}));
+  must_run(former, kLockShard);
+  CHECK(error_of(supervisor->grant(grants)).code == StoreErrorCode::busy);
+  must(supervisor->grant(grants));
+}
+
+TEST_CASE("postgres: a process that stands still while it has the notes of what was confirmed locked stops no other",
+          "[storage][threads]") {
+  PgPlace place;
+  const TempDir notes;
+  must(open_postgres(place.url, noting_in(notes))->commit(batch_of({}, {})));
+  auto file = must(FileLock::open(notes.path() / "postgres.confirmed"));
+  auto hold = must(file.lock());
+  auto committed = std::async(std::launch::async,
+                              [&] { must(open_postgres(place.url, noting_in(notes))->commit(batch_of({}, {}))); });
+  const bool was_free = committed.wait_for(std::chrono::seconds(30)) == std::future_status::ready;
+  hold.release();
+  committed.get();
+  CHECK(was_free);
 }
 
 TEST_CASE("postgres: goes on with a standby that has everything that was confirmed", "[postgres][storage]") {

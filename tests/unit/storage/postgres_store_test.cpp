@@ -367,6 +367,43 @@ TEST_CASE("postgres: a message that becomes visible after a later one is read, a
   CHECK(keys_in(must(store->mail_of(ShardId{1}, 0))) == "7 8 x");  // by the next owner
 }
 
+TEST_CASE("postgres: a message is read though its transaction was the newest when its place was passed",
+          "[postgres][storage]") {
+  PgPlace place;
+  const auto store = open_postgres(place.url);
+  const std::vector<ShardEpoch> held{take(*store, ShardId{0}), take(*store, ShardId{1})};
+  must(store->commit(batch_of(held, {sent(message(7))})));
+  MailPage page = must(store->mail_of(ShardId{1}, 0));
+  PgConnection slow = other_session(place.url);
+  must_run(slow, kPgBegin);
+  must_run(slow, kSendMail);
+  for (int i = 0; i < 2; ++i) {
+    page = must(store->mail_of(ShardId{1}, page.last_place));
+    CHECK(keys_in(page).empty());
+  }
+
+  must_run(slow, kPgEnd);
+  CHECK(keys_in(must(store->mail_of(ShardId{1}, page.last_place))) == "x");
+}
+
+TEST_CASE("postgres: a message is read though a standby took over that lacks how far others had skipped places",
+          "[postgres][storage]") {
+  PgPlace place;
+  const auto store = open_postgres(place.url);
+  const ShardEpoch held = take(*store);
+  must(store->commit(batch_of({held}, {sent(message(1))})));
+  const std::string of_standby = place.server.run_sql(place.url, "SELECT last_value FROM epic.mail_places");
+  for (int i = 0; i < 3; ++i) open_postgres(place.url);
+  MailPage page = must(store->mail_of(ShardId{1}, 0));
+  page = must(store->mail_of(ShardId{1}, page.last_place));
+
+  place.break_connections();
+  place.server.run_sql(place.url, "SELECT setval('epic.mail_places', " + of_standby + ")");
+  CHECK(error_of(store->commit(batch_of({held}, {sent(message(2))}))).code == StoreErrorCode::unsure);
+  must(store->commit(batch_of({held}, {sent(message(2))})));
+  CHECK(keys_in(must(store->mail_of(ShardId{1}, page.last_place))) == "2 ");
+}
+
 TEST_CASE("postgres: a message is read though the server has crashed and gives its place out once more",
           "[postgres][storage]") {
   PgPlace place;
@@ -393,7 +430,7 @@ TEST_CASE("postgres mail places: what may still become visible is read again, an
   PgMailPlaces places;
   const ShardId shard{1};
   CHECK(places.find(shard, 0).from == 0);
-  places.note(/*last_place=*/6, /*oldest_running=*/10, /*next_transaction=*/12);
+  places.note(/*last_place=*/6, /*oldest_running=*/10, /*later_transaction=*/12);
   CHECK(places.on_read(shard, {4, 6}, /*has_more=*/false) == 6);
   CHECK(places.find(shard, 6).from == 0);
   CHECK(places.find(shard, 6).known == std::set<std::int64_t>{4, 6});
