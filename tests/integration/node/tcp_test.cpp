@@ -1,5 +1,6 @@
 // Nodes and clients that talk over TCP with the fabric's secret.
 
+#include <fmt/format.h>
 #include <signal.h>
 #include <sys/stat.h>
 
@@ -73,6 +74,16 @@ auto local_fabric(const SecretFile& secret) {
     options.tcp = tcp_at("127.0.0.1", secret);
     options.fabric.heartbeat = 20ms;
   });
+}
+
+/// Somebody is connected to the port of 127.0.0.2.
+bool has_connection(const std::string& address) {
+  const std::string local = fmt::format(" 0200007F:{:04X} ", std::stoi(address.substr(address.find(':') + 1)));
+  std::ifstream table("/proc/net/tcp");
+  for (std::string line; std::getline(table, line);)
+    if (const auto at = line.find(local); at != std::string::npos && line.substr(at + local.size() + 14, 2) == "01")
+      return true;
+  return false;
 }
 
 void add_to_all(const Client& client, std::int64_t before) {
@@ -217,11 +228,6 @@ TEST_CASE("tcp: nodes of two machines and their clients call each other over TCP
   wait_until_spread();
   CHECK(epic::client::read_machine_file(project.path() / ".epic/run").machine !=
         epic::client::read_machine_file(other.path() / ".epic/run").machine);
-  // Only processes of its own machine can reach a node by its socket; and its clients find one node at least.
-  for (const auto& node : first.ask("nodes").at("nodes").as_array()) {
-    const fs::path socket(std::string(node.at("socket").as_string()));
-    if (socket.string().starts_with(other.path().string())) fs::remove(socket);
-  }
   {
     const Client client = Client::connect(project.path().string());
     add_to_all(client, 0);
@@ -229,7 +235,13 @@ TEST_CASE("tcp: nodes of two machines and their clients call each other over TCP
     for (int i = 0; i < kTcpCounters; ++i) counters.push_back(client.get<Counter>(std::to_string(i)));
     for (int i = 0; i < kTcpCounters; ++i)  // one relay on each node at least
       CHECK(client.call(client.get<Relay>(std::to_string(i))->add_to(counters, 1)) > 0);
-    for (const pid_t pid : first.list_node_pids()) {
+    for (const auto& node : first.ask("ps").at("nodes").as_array()) {
+      const std::string address(node.at("address").as_string());
+      CAPTURE(address);
+      if (address.starts_with("127.0.0.2:")) CHECK(has_connection(address));  // this client's at least
+    }
+    const auto pids = first.list_node_pids();
+    for (const pid_t pid : {pids.front(), pids.back()}) {  // one of each machine
       ::kill(pid, SIGKILL);
       epic::test::wait_for_death(pid);
       wait_until_spread();
