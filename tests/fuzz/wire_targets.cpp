@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstring>
 
@@ -10,6 +12,7 @@
 #include "protocol/supervision.hpp"
 #include "reflect/schema_of.hpp"
 #include "support/messages.hpp"
+#include "support/peer_process.hpp"
 #include "support/sample_types.hpp"
 
 namespace epic::fuzz {
@@ -77,6 +80,56 @@ constexpr std::size_t kFrameBytesMax = 1u << 20;
 void peer_frames(std::span<const std::byte> input) { read_stream<protocol::PeerMessage>(input, kFrameBytesMax); }
 std::vector<Bytes> peer_examples() { return as_stream(frames_of(test::every_peer_message(), kExampleBytesMax)); }
 
+/// What a dialling process does with what a node says.
+struct Deaf final : transport::StreamUser {
+  void on_open() override {}
+  std::span<std::byte> room() override { return room_; }
+  void on_bytes(std::size_t) override {}
+  void on_writable() override {}
+  void on_end(std::string) override {}
+  std::array<std::byte, 4096> room_{};
+};
+
+/// A node that somebody has dialled, who has proved itself already. By the first byte it introduces itself or not, and
+/// its bytes come in pieces of a size. Whatever it says, only a peer's messages count, and another peer hears nothing.
+void peer_streams(std::span<const std::byte> input) {
+  if (input.empty()) return;
+  const auto how = std::to_integer<std::size_t>(input[0]);
+  const kernel::PeerAddress self{kernel::NodeId{1}, 11};
+  const kernel::PeerAddress other{kernel::NodeId{2}, 17};
+  test::PipeNet net;
+  test::PeerProcess node(net, self, "arena/7", 64);
+  test::PeerProcess witness(net, {kernel::NodeId{3}, 0x9e3779b97f4a7c15}, "arena/7", 64);
+  for (test::PeerProcess* process : {&node, &witness}) {
+    require(process->peers.listen(test::address_of(process->address)).has_value());
+    process->peers.set_map(test::map_of(1, {self, other, witness.address}));
+  }
+  node.peers.send(witness.address, test::call_of(self, 1));
+  Deaf deaf;
+  const auto wire = net.dial(test::address_of(self));
+  wire->start(deaf);
+  Bytes bytes;
+  if (how % 2 == 1)
+    bytes = frame_of(protocol::PeerMessage(
+                         kernel::HelloMessage{.from = other, .fabric = "arena/7", .shard_count = 64, .methods = {}}),
+                     Opening::yes);
+  bytes.insert(bytes.end(), input.begin() + 1, input.end());
+  require(wire->write(bytes) == bytes.size());
+  for (std::int64_t now_ns = 2; now_ns < 20'000; ++now_ns) {
+    for (test::PeerProcess* process : {&node, &witness}) {
+      process->peers.on_time(now_ns);
+      process->peers.flush();
+    }
+    const auto steps = net.steps();
+    if (steps.empty()) break;
+    steps.front()(64 + how / 2 * 16);
+  }
+  for (const auto& [from, message] : node.messages) require(std::ranges::find(node.hellos, from) != node.hellos.end());
+  require(witness.messages.size() == 1);
+  require(node.peers.unsent_bytes() < 1u << 20);
+  wire->close();
+}
+
 void control_frames(std::span<const std::byte> input) { read_stream<protocol::ControlMessage>(input, kFrameBytesMax); }
 std::vector<Bytes> control_examples() { return as_stream(frames_of(test::every_control_message(), kExampleBytesMax)); }
 
@@ -130,6 +183,7 @@ std::vector<Bytes> row_examples() {
 
 constexpr Target kWireTargets[] = {
     {"peer-frames", peer_frames, peer_examples},
+    {"peer-streams", peer_streams, peer_examples},
     {"control-frames", control_frames, control_examples},
     {"snapshot-rows", snapshot_rows, row_examples},
 };
