@@ -132,9 +132,9 @@ constexpr Command kPsCommand{
         "One line per node: its state, the shards it owns, the entities in memory, the calls in flight, how often\n"
         "it was restarted, how its last process ended, and whether it can write to the store. While nodes run\n"
         "different modules (epic restart), also when each module was built. Entities in quarantine (epic release)\n"
-        "and connections that nodes have refused, by reason, are listed as warnings. With --types, one line per entity "
-        "class: how many entities are in memory, and how\n"
-        "many activations there were since the nodes started.",
+        "and connections that nodes have refused, by reason, are listed as warnings. With --types, one line per\n"
+        "entity class: how many entities are in memory, and how many activations there were since the nodes\n"
+        "started.",
     .example = "epic ps\nepic ps --types\nepic ps -o json",
     .options = kPsOptions,
     .exit_codes = kPsExitCodes,

@@ -10,6 +10,7 @@
 
 #include "client/machine_file.hpp"
 #include "cluster/supervisor/machine_stream.hpp"
+#include "transport/tcp_place.hpp"
 
 namespace epic::cluster {
 
@@ -31,15 +32,6 @@ std::string name_machine(const std::string& start, std::uint64_t random) {
 constexpr transport::TcpLimits kLinkLimits{.handshake_timeout = std::chrono::seconds(2),
                                            .silence_max = std::chrono::seconds(2)};
 
-transport::CredentialPlace credentials_of(const protocol::TcpPlace& tcp) {
-  return {.secret_file = tcp.secret_file,
-          .certificates = {.authority = tcp.authority, .certificate = tcp.certificate, .key = tcp.key}};
-}
-
-std::string tcp_address(const std::string& host, std::uint16_t port) {
-  return host.contains(':') ? fmt::format("[{}]:{}", host, port) : fmt::format("{}:{}", host, port);
-}
-
 bool is_sighup_ignored() {
   struct sigaction action{};
   return ::sigaction(SIGHUP, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
@@ -58,8 +50,8 @@ MachineRunner::MachineRunner(const SupervisorOptions& options, const RunPaths& p
       name_(name_machine(options.machine_name, host_.random_id())),
       place_({.setting = options.coordination, .store = options.store.text(), .project = options.project_name}),
       coordination_(open_coordination(place_, options.lease, context_)),
-      credentials_(credentials_of(options.tcp)) {
-  if (!credentials_of(options.tcp).is_empty())
+      credentials_(transport::credential_place(options.tcp)) {
+  if (!transport::credential_place(options.tcp).is_empty())
     tcp_.emplace(context_, [this] { return credentials_.get(); }, kLinkLimits);
 }
 
@@ -96,7 +88,8 @@ std::expected<std::string, SupervisorError> MachineRunner::listen() {
   if (tcp_)
     if (const auto checked = credentials_.get(); !checked)
       return std::unexpected(SupervisorError{checked.error(), {}, {}});
-  const std::string address = is_alone ? paths_.machine_socket.string() : tcp_address(options_.tcp.host, options_.port);
+  const std::string address =
+      is_alone ? paths_.machine_socket.string() : protocol::format_tcp_address(options_.tcp.host, options_.port);
   transport::Medium& medium = is_alone ? static_cast<transport::Medium&>(unix_) : *tcp_;
   if (const auto listening = medium.listen(address, [this](auto stream) { accept(std::move(stream)); }); !listening)
     return std::unexpected(SupervisorError{

@@ -19,8 +19,8 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
-#include <vector>
 #include <utility>
+#include <vector>
 
 namespace epic::files {
 

@@ -1,8 +1,8 @@
 #pragma once
 // The fabric's secret, as a file that an operator has made: one line, or two while one secret is exchanged for another.
 //
-// Whoever can read it can join the fabric and run code there. So a file that others may read is refused, not used with
-// a warning: by then the secret may be known.
+// Those who can read it can join the fabric and run code there. So a file that others may read is refused, not used
+// with a warning: by then the secret may be known.
 
 #include <expected>
 #include <filesystem>
