@@ -1,9 +1,7 @@
 // epic stop: stops the fabric in order.
 
 #include <fmt/format.h>
-#include <poll.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include <signal.h>
 
 #include "cli/commands/table.hpp"
 #include "cli/fabric/live_fabric.hpp"
@@ -11,6 +9,8 @@
 #include "cli/output/json_rows.hpp"
 #include "cli/output/suggest.hpp"
 #include "cli/project/context.hpp"
+#include "cli/project/machine_paths.hpp"
+#include "cli/project/process_end.hpp"
 #include "storage/open_store.hpp"
 
 namespace epic::cli {
@@ -22,30 +22,13 @@ constexpr ExitNote kStopExitCodes[] = {
     {ExitCode::unreachable, "it did not stop within a minute"},
 };
 
-// A descriptor that becomes readable when the process has ended.
-class ProcessEnd {
- public:
-  explicit ProcessEnd(pid_t pid) : descriptor_(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))) {}
-  ProcessEnd(const ProcessEnd&) = delete;
-  ProcessEnd& operator=(const ProcessEnd&) = delete;
-  ~ProcessEnd() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  [[nodiscard]] bool wait(std::chrono::milliseconds timeout) const {
-    if (descriptor_ < 0) return true;  // it has already ended
-    pollfd wanted{.fd = descriptor_, .events = POLLIN, .revents = 0};
-    return ::poll(&wanted, 1, static_cast<int>(timeout.count())) == 1;
-  }
-
- private:
-  int descriptor_;
-};
-
 Outcome run_stop(Context& context, const Arguments& arguments) {
   const auto paths = EPIC_TRY(context.paths(arguments));
   auto fabric = EPIC_TRY(LiveFabric::get(paths));
   const auto ping = EPIC_TRY(fabric.ask<control::Ping>());
   const ProcessEnd supervisor(ping.pid);
+  const auto keeper = paths.has_joined() ? std::nullopt : find_machine_keeper(MachinePaths(paths.root));
+  const ProcessEnd keeper_end(keeper ? keeper->pid : 0);
 
   Console& console = context.console();
   const auto begin = std::chrono::steady_clock::now();
@@ -70,6 +53,14 @@ Outcome run_stop(Context& context, const Arguments& arguments) {
          .what = fmt::format("the supervisor, process {}, did not end within {}", ping.pid, human_duration(kTimeout)),
          .help = {"see what it waits for with 'epic logs supervisor'",
                   fmt::format("or kill it with 'kill -9 {}': nothing acknowledged is lost", ping.pid)}});
+  if (keeper) {  // the other machines, whichever of them led
+    static_cast<void>(::kill(keeper->pid, SIGTERM));
+    if (!keeper_end.wait(kTimeout))
+      return fail({.code = ExitCode::unreachable,
+                   .what = fmt::format("process {}, which keeps the machines, did not end within {}", keeper->pid,
+                                       human_duration(kTimeout)),
+                   .help = {fmt::format("see what it says in {}", MachinePaths(paths.root).log(0).string())}});
+  }
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
   if (!unsaved.empty())
     return fail({.what = fmt::format("stopped in {}, but {} ended before everything was saved", human_duration(took),

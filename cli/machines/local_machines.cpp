@@ -13,7 +13,6 @@
 #include <chrono>
 #include <cstdlib>
 #include <optional>
-#include <random>
 #include <utility>
 
 #include "cli/fabric/live_fabric.hpp"
@@ -23,6 +22,7 @@
 #include "cli/project/machine_paths.hpp"
 #include "cluster/supervisor/project_lock.hpp"
 #include "files/private_files.hpp"
+#include "io/random.hpp"
 
 namespace epic::cli {
 namespace fs = std::filesystem;
@@ -53,9 +53,8 @@ Result<void> make_directories(const MachinePaths& paths, std::size_t count) {
 }
 
 std::string draw_secret() {
-  std::random_device source;
   std::string secret;
-  for (int i = 0; i < 8; ++i) secret += fmt::format("{:08x}", source());
+  for (int i = 0; i < 4; ++i) secret += fmt::format("{:016x}", io::random_id());
   return secret;
 }
 

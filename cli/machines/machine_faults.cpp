@@ -8,6 +8,7 @@
 
 #include "cli/machines/private_network.hpp"
 #include "cli/machines/private_postgres.hpp"
+#include "cli/project/process_end.hpp"
 #include "cluster/supervisor/run_paths.hpp"
 #include "files/private_files.hpp"
 
@@ -61,10 +62,13 @@ Result<int> kill_machine(const MachinePaths& paths, const std::string& name) {
   const std::size_t machine = EPIC_TRY(machine_named(name, keeper.count));
   const auto lock = files::read_file(cluster::RunPaths(paths.directory(machine)).lock);
   const int pid = lock ? std::atoi(lock->c_str()) : 0;
-  if (pid <= 0 || ::kill(pid, SIGKILL) != 0)
+  const ProcessEnd end(pid);
+  if (pid <= 0 || end.wait(std::chrono::milliseconds(0)) || ::kill(pid, SIGKILL) != 0)
     return fail({.code = ExitCode::not_found,
                  .what = fmt::format("machine {} does not run", name),
                  .help = {"start it with 'epic heal'"}});
+  constexpr std::chrono::seconds kTimeout(5);  // the system has memory to free, no more
+  static_cast<void>(end.wait(kTimeout));
   return pid;
 }
 

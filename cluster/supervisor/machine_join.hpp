@@ -1,8 +1,9 @@
 #pragma once
 // What a machine that is to join a fabric asks a supervisor of it, before it runs one of its own: what epic.toml says.
 //
-// Blocking, and before there are threads: `epic run --join HOST:PORT` calls it. Not here: the module, which comes when
-// the first node needs it (module_fetch.hpp).
+// Blocking, and before there are threads: `epic run --join HOST:PORT` calls it.
+//
+// Not here: the module, which comes when the first node needs it (module_fetch.hpp).
 
 #include <chrono>
 #include <expected>

@@ -98,7 +98,7 @@ class JoinedMachine {
   }
   [[nodiscard]] std::optional<std::int64_t> try_add(const std::string& counter) const {
     const auto answer =
-        try_ask("call", {{"entity", "Counter/" + counter}, {"method", "add"}, {"arguments", json::array{1}}});
+        try_ask("call", {{"entity", "Counter/" + counter}, {"method", "add"}, {"args", json::array{1}}});
     return answer ? std::optional(answer->at("result").to_number<std::int64_t>()) : std::nullopt;
   }
   void wait_until(std::string_view what, const std::function<bool()>& is_so) const {
@@ -169,8 +169,9 @@ class NetworkFabric {
  private:
   [[nodiscard]] std::string make_url() {
     const std::string local = server_.make_database();
+    const std::size_t database = local.find('/', local.find('@'));
     return fmt::format("postgresql://{}@{}{}", PostgresServer::kRole, network.address(MachineNetwork::kHost),
-                       local.substr(local.rfind('/'), local.find('?') - local.rfind('/')));
+                       local.substr(database, local.find('?') - database));
   }
   [[nodiscard]] fs::path write_hba() const {
     const fs::path path = directory_.path() / "hba";
@@ -303,7 +304,8 @@ TEST_CASE("machines network: a restart takes the module from the machine where i
   CHECK(second.try_add("1") == 1);
 }
 
-TEST_CASE("machines network: a machine that is cut off ends its nodes, and the others go on", "[node][large]") {
+TEST_CASE("machines network: a machine that is cut off loses its shards, and joins again when it is back",
+          "[node][large]") {
   if (!is_possible()) return;
   NetworkFabric fabric(2);
   JoinedMachine& second = fabric.join(2);
@@ -312,14 +314,12 @@ TEST_CASE("machines network: a machine that is cut off ends its nodes, and the o
   for (int i = 0; i < kShards; ++i) REQUIRE(third.try_add(std::to_string(i)) == 1);
 
   fabric.network.isolate(3);
-  const auto cut_at = Clock::now();
-  CHECK(third.wait_for_end() == 1);  // its lease has ended, and its nodes with it
-  CHECK(Clock::now() - cut_at < 8s);
-  CHECK_THAT(third.output(), Catch::Contains("This machine has left the fabric"));
   wait_until_spread(second, 2, 4);
   for (int i = 0; i < kShards; ++i) CHECK(second.try_add(std::to_string(i)) == 2);
 
   fabric.network.heal();
+  CHECK(third.wait_for_end() == 1);
+  CHECK_THAT(third.output(), Catch::Contains("This machine has left the fabric"));
   JoinedMachine& again = fabric.join(3);
   wait_until_spread(again, 3, 6);
   for (int i = 0; i < kShards; ++i) CHECK(again.try_add(std::to_string(i)) == 3);

@@ -84,7 +84,7 @@ TEST_CASE("module fetch: a module is fetched once for all that wait for it, the 
   CHECK(f.links[1]->asked == std::vector<ModuleWanted>{{"b", 0}});
 }
 
-TEST_CASE("module fetch: whoever waits hears why it does not come, and may ask again", "[cluster]") {
+TEST_CASE("module fetch: those who wait hear why it does not come, and may ask again", "[cluster]") {
   FetchFixture f;
   const auto why = [&](std::string_view text) {
     return "The module could not be fetched from 10.0.0.1:7420: " + std::string(text) + ".";

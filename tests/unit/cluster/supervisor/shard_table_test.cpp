@@ -189,8 +189,7 @@ TEST_CASE("shard table: a releasing node that dies gives way to the next owner w
   ShardTableFixture f;
   f.start(2);
   f.join(3);
-  f.settle();
-  f.now += 3s;
+  static_cast<void>(f.table.take_actions());  // the map, which changes nothing for anybody
   f.table.on_tick(f.now);
   const auto ask = std::get<ShardTable::AskRelease>(f.table.take_actions().at(0));
   f.table.on_left(ask.owner, f.now);
@@ -205,8 +204,7 @@ TEST_CASE("shard table: a shard whose next owner dies meanwhile goes to somebody
   ShardTableFixture f;
   f.start(1);
   f.join(2);
-  f.settle();
-  f.now += 3s;
+  static_cast<void>(f.table.take_actions());  // the map, which changes nothing for anybody
   f.table.on_tick(f.now);
   const auto ask = std::get<ShardTable::AskRelease>(f.table.take_actions().at(0));
   f.table.on_left(NodeId{2}, f.now);
