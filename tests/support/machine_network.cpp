@@ -14,6 +14,12 @@ namespace {
 
 int run_shell(const std::string& script) { return std::system(script.c_str()); }
 
+/// Processes of the one before may not have ended yet, and keep its devices.
+unsigned count_one() {
+  static unsigned count = 0;
+  return ++count % 100;
+}
+
 void must_run(const std::string& script) {
   if (run_shell("set -e\n" + script) != 0) throw std::runtime_error("a network of machines: this failed: " + script);
 }
@@ -35,7 +41,7 @@ std::string MachineNetwork::why_not() {
 }
 
 MachineNetwork::MachineNetwork(std::size_t machines)
-    : machines_(machines), number_(static_cast<unsigned>(::getpid()) % 60'000) {
+    : machines_(machines), number_(static_cast<unsigned>(::getpid()) % 60'000), one_of_process_(count_one()) {
   std::string script;
   for (std::size_t one = 1; one <= machines_; ++one) script += fmt::format("ip netns add {}\n", space(one));
   for (std::size_t one = 0; one <= machines_; ++one) {
@@ -52,23 +58,33 @@ MachineNetwork::MachineNetwork(std::size_t machines)
             on(from, fmt::format("ip route add {}/32 dev {} src {}", address(to), device(from, to), address(from)));
       }
     }
-  must_run(script);
+  try {
+    must_run(script);
+  } catch (...) {
+    remove();
+    throw;
+  }
 }
 
-MachineNetwork::~MachineNetwork() {
+MachineNetwork::~MachineNetwork() { remove(); }
+
+void MachineNetwork::remove() const {
   std::string script = fmt::format("ip address del {}/32 dev lo\n", address(kHost));
-  for (std::size_t one = 1; one <= machines_; ++one) script += fmt::format("ip netns del {}\n", space(one));
-  run_shell(script);
+  for (std::size_t one = 1; one <= machines_; ++one)
+    script += fmt::format("ip link del {}\nip netns del {}\n", device(kHost, one), space(one));
+  run_shell("exec 2>/dev/null\n" + script);
 }
 
 std::string MachineNetwork::address(std::size_t machine) const {
   return fmt::format("10.{}.{}.{}", 16 + number_ / 250, number_ % 250, machine + 1);
 }
 
-std::string MachineNetwork::space(std::size_t machine) const { return fmt::format("epic-{}-{}", number_, machine); }
+std::string MachineNetwork::space(std::size_t machine) const {
+  return fmt::format("epic-{}-{}-{}", number_, one_of_process_, machine);
+}
 
 std::string MachineNetwork::device(std::size_t of, std::size_t to) const {
-  return fmt::format("ep{}-{}{}", number_, of, to);
+  return fmt::format("e{}-{}-{}{}", number_, one_of_process_, of, to);
 }
 
 std::string MachineNetwork::on(std::size_t machine, const std::string& command) const {

@@ -39,12 +39,14 @@ class MachineNetwork {
   void heal() const;
 
  private:
+  void remove() const;
   [[nodiscard]] std::string space(std::size_t machine) const;
   [[nodiscard]] std::string device(std::size_t of, std::size_t to) const;
   [[nodiscard]] std::string on(std::size_t machine, const std::string& command) const;
 
   std::size_t machines_;
   unsigned number_;  // of this process, in names and addresses
+  unsigned one_of_process_;
 };
 
 }  // namespace epic::test
