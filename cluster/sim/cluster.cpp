@@ -108,6 +108,7 @@ Cluster::Cluster(const ClusterOptions& options, const ModuleInfo& module)
 Cluster::~Cluster() {
   world_.end();
   requesters_.clear();  // nobody is told of what ends here
+  for (const auto& machine : machines_) machine->requesters.clear();
   clients_.clear();
   machines_.clear();
   fabric_.reset();
