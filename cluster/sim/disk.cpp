@@ -27,6 +27,7 @@ class DiskStore final : public storage::Store {
     if (auto fault = fault_of_change()) return std::unexpected(*std::move(fault));
     auto granted = rows_->grant(grants);
     if (granted) disk_.note(grants);
+    if (granted) disk_.referee_.on_granted(grants);
     if (granted && disk_.draw_break()) return std::unexpected(broken());
     return granted;
   }
@@ -36,6 +37,7 @@ class DiskStore final : public storage::Store {
     if (auto fault = fault_of_change()) return std::unexpected(*std::move(fault));
     auto taken = rows_->take(shards, node, incarnation);
     if (!taken) return taken;
+    disk_.referee_.on_taken(shards, incarnation);
     disk_.note(Disk::Take{{shards.begin(), shards.end()}, node, incarnation});
     disk_.sync();
     if (disk_.draw_break()) return std::unexpected(broken());
@@ -54,6 +56,7 @@ class DiskStore final : public storage::Store {
     if (auto fault = fault_of_change()) return std::unexpected(*std::move(fault));
     auto written = rows_->write_next([&]() -> const storage::Batch& { return batch; });
     if (written) disk_.note(batch);
+    written ? disk_.referee_.on_written(batch) : disk_.referee_.on_refused(batch, written.error());
     return written;
   }
   std::expected<void, StoreError> sync() override {
@@ -138,9 +141,11 @@ class DiskStore final : public storage::Store {
 
   std::expected<void, StoreError> break_at(const storage::Batch& batch) {
     in_flight_ = std::make_shared<InFlight>();
-    const auto carry_out = [rows = std::shared_ptr<Store>(*rows_->reader_opener()()), batch, flight = in_flight_] {
-      if (!flight->is_ended)
-        flight->is_written = rows->write_next([&]() -> const storage::Batch& { return batch; }).has_value();
+    const auto carry_out = [rows = std::shared_ptr<Store>(*rows_->reader_opener()()), batch, flight = in_flight_,
+                            &referee = disk_.referee_] {
+      if (flight->is_ended) return;
+      flight->is_written = rows->write_next([&]() -> const storage::Batch& { return batch; }).has_value();
+      if (flight->is_written) referee.on_written(batch);
     };
     World& world = disk_.world_;
     if (world.chance(kEffectPercent))
@@ -208,6 +213,7 @@ std::optional<StoreError> Disk::find_absence() const {
 void Disk::reshard(const kernel::Placement& placement) {
   if (files_ != nullptr) return files_->reshard(placement);
   rows_->reshard(placement);
+  referee_.forget();
   if (options_.is_faultless) return;
   note(placement);
   sync();
@@ -249,6 +255,7 @@ void Disk::cut_power() {
   changes_.resize(durable_count_ + world_.draw(changes_.size() - durable_count_ + 1));
   sync();
   rows_ = make_rows();
+  referee_.forget();
   for (const Change& change : changes_) apply(*rows_, change);
 }
 

@@ -20,6 +20,7 @@
 #include <variant>
 #include <vector>
 
+#include "cluster/sim/referee.hpp"
 #include "cluster/sim/world.hpp"
 #include "kernel/placement.hpp"
 #include "sim/memory_files.hpp"
@@ -53,6 +54,8 @@ class Disk {
   [[nodiscard]] std::expected<std::unique_ptr<storage::Store>, storage::StoreError> open();
   /// While no process runs, as `epic reshard` does.
   void reshard(const kernel::Placement& placement);
+  /// Of stores without files.
+  [[nodiscard]] const Referee& referee() const { return referee_; }
 
   // ---- faults
   /// Nothing can be written until it is not full any more.
@@ -99,6 +102,7 @@ class Disk {
   std::unique_ptr<storage::MemoryStore> rows_;    // as every process sees them
   std::vector<Change> changes_;                   // all that led to them
   std::size_t durable_count_ = 0;                 // of the changes
+  Referee referee_;
   std::uint64_t power_cuts_ = 0;
   std::int64_t slowness_ = 1;
   bool is_away_ = false;

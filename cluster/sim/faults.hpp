@@ -90,6 +90,7 @@ class Faults {
   void leave_nodes_in_ticks(std::size_t machine, nanoseconds duration, Dice& dice);
   void move_client_later(nanoseconds at);
   [[nodiscard]] std::vector<std::pair<Place, Place>> list_apart(std::size_t machine);
+  [[nodiscard]] std::vector<std::pair<Place, Place>> list_clients_apart(std::size_t machine);
   void cut_all(const std::vector<std::pair<Place, Place>>& cuts);
   void heal_all(const std::vector<std::pair<Place, Place>>& cuts);
 

@@ -15,6 +15,7 @@ constexpr std::uint32_t kApartPercent = 70;
 constexpr std::uint32_t kShardsMovePercent = 70;
 constexpr std::uint16_t kNodeNumbersMore = 8;  // nodes of a machine that is back have others
 constexpr nanoseconds kBackMax = 3s;
+constexpr nanoseconds kApartMore = 1s;  // than the machine stands still
 constexpr nanoseconds kAwayMax = 6s;
 constexpr nanoseconds kNewOwnersAfter = 300ms;  // most have their shards by then
 
@@ -78,10 +79,17 @@ std::string Faults::pause_machine(std::size_t machine, Dice& dice) {
                                    ? dice.between(1ms, longest_pause({.timeout = timeout, .margin = timeout / 5}))
                                    : dice.between(timeout / 2, 3 * timeout);
   leave_nodes_in_ticks(machine, duration + dice.between(1ms, 2s), dice);
+  const bool is_apart = dice.chance(kApartPercent);
+  if (is_apart) {
+    const auto cuts = list_clients_apart(machine);
+    cut_all(cuts);
+    later(duration + kApartMore, [this, cuts] { heal_all(cuts); });
+  }
   cluster_.pause_machine(machine, duration, is_uncounted ? SimMachine::Clock::misses : SimMachine::Clock::counts);
   move_client_later(timeout);
-  return fmt::format("machine {} stands still for {} ms{}", machine, whole_ms(duration),
-                     is_uncounted ? ", which its clock misses" : "");
+  return fmt::format("machine {} stands still for {} ms{}{}", machine, whole_ms(duration),
+                     is_uncounted ? ", which its clock misses" : "",
+                     is_apart ? ", and some clients reach no other" : "");
 }
 
 std::string Faults::cut_machines(std::size_t one, Dice& dice) {
@@ -139,15 +147,21 @@ std::string Faults::lose_contact(std::size_t machine, Dice& dice) {
 
 /// What is between it with those clients, and all others.
 std::vector<std::pair<Place, Place>> Faults::list_apart(std::size_t machine) {
-  std::vector<std::pair<Place, Place>> cuts;
+  auto cuts = list_clients_apart(machine);
   for (std::size_t other = 0; other < cluster_.count_machines(); ++other)
     if (other != machine) cuts.emplace_back(place_of_machine(machine), place_of_machine(other));
-  for (std::uint16_t other = 1; other <= nodes_ + kNodeNumbersMore; ++other) {
-    if (cluster_.is_on(other, machine)) continue;
-    for (std::uint16_t own = 1; own <= nodes_ + kNodeNumbersMore; ++own)
-      if (cluster_.is_on(own, machine)) cuts.emplace_back(own, other);
-    for (std::uint32_t client = 1; client < clients_; ++client) cuts.emplace_back(kFirstClientPlace + client, other);
-  }
+  for (std::uint16_t own = 1; own <= nodes_ + kNodeNumbersMore; ++own)
+    for (std::uint16_t other = 1; other <= nodes_ + kNodeNumbersMore; ++other)
+      if (cluster_.is_on(own, machine) && !cluster_.is_on(other, machine)) cuts.emplace_back(own, other);
+  return cuts;
+}
+
+/// What is between all clients but one, and the nodes of other machines, now and later.
+std::vector<std::pair<Place, Place>> Faults::list_clients_apart(std::size_t machine) {
+  std::vector<std::pair<Place, Place>> cuts;
+  for (std::uint16_t node = 1; node <= nodes_ + kNodeNumbersMore; ++node)
+    for (std::uint32_t client = 1; client < clients_; ++client)
+      if (!cluster_.is_on(node, machine)) cuts.emplace_back(kFirstClientPlace + client, node);
   return cuts;
 }
 

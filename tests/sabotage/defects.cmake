@@ -162,6 +162,12 @@ epic_plant(key_without_its_method runtime/kernel/answers/answers.cpp
   "if (request.hash == answer.arguments_hash) return true;" kept)
 
 # ---- several machines
+epic_plant(machines_take_without_grant runtime/storage/memory_store.cpp
+  "row.node != node || row.incarnation != incarnation"
+  "false" value)
+epic_plant(machines_unknown_commit_taken_as_failed cluster/sim/disk.cpp
+  "if (asked->is_written) return {};"
+  "")
 epic_plant(machines_unknown_commit_taken_as_done runtime/io/storage_work.cpp
   "if (done) return true;"
   "if (done || done.error().code == StoreErrorCode::unsure) return true;")

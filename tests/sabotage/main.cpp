@@ -24,10 +24,15 @@ struct Start {
   std::string_view defect;
   std::uint64_t seed;
 };
-constexpr Start kStarts[] = {{"observed_not_passed_on", 78},  {"farewell_taken_for_a_loss", 50},
-                             {"shards_of_the_dead_kept", 28}, {"log_not_synced", 15},
-                             {"deadline_forgotten", 14},      {"no_fence", 10},
-                             {"mail_begun_not_marked", 6}};
+constexpr Start kStarts[] = {{"observed_not_passed_on", 78},
+                             {"farewell_taken_for_a_loss", 50},
+                             {"shards_of_the_dead_kept", 28},
+                             {"log_not_synced", 15},
+                             {"deadline_forgotten", 14},
+                             {"no_fence", 10},
+                             {"mail_begun_not_marked", 6},
+                             {"machines_take_without_grant", 56},
+                             {"machines_unknown_commit_taken_as_failed", 8}};
 
 constexpr bool is_planted(std::string_view defect) { return std::ranges::find(kDefects, defect) != std::end(kDefects); }
 static_assert(std::ranges::all_of(kStarts, is_planted, &Start::defect), "kStarts names a defect that is not planted");

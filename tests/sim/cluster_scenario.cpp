@@ -397,6 +397,7 @@ class ClusterScenario {
     const auto clocks = has_jumped_ ? WallClocks::jumping : WallClocks::steady;
     const auto stale = kind_ == ClusterKind::orphans ? KeyWitness::Stale::interruptions : KeyWitness::Stale::nothing;
     std::ranges::move(promises_->judge(clocks, stale), std::back_inserter(result.violations));
+    std::ranges::copy(cluster_.disk().referee().list_breaches(), std::back_inserter(result.violations));
     for (const cluster::sim::StruckFault& fault : faults_.list()) result.faults.push_back(to_string(fault));
     if (!result.violations.empty()) result.log = cluster_.log();
     result.digest = world().digest();
