@@ -26,6 +26,7 @@ Outcome run_doctor(Context& context, const Arguments& arguments) {
   std::vector<Finding> findings = check_up(context.install(), context.find(arguments));
   if (const auto project = context.project(arguments)) {
     for (Finding& finding : check_store(*project)) findings.push_back(std::move(finding));
+    for (Finding& finding : check_coordination_service(*project)) findings.push_back(std::move(finding));
     for (Finding& finding : check_fabric(project->paths)) findings.push_back(std::move(finding));
   }
   Table table(context.console(), kDoctorColumns);
@@ -49,7 +50,8 @@ constexpr Command kDoctorCommand{
     .description =
         "Checks the compiler, CMake and Ninja, epic-node and its version; inside a project also epic.toml, the\n"
         "directories, the sockets, the store (space, permissions, its log, and as many snapshots as it can read\n"
-        "in two seconds) and the fabric, including nodes that cannot save. Changes nothing.",
+        "in two seconds), the coordination service, and the fabric, including nodes that cannot save. Changes\n"
+        "nothing.",
     .example = "epic doctor\nepic doctor -o json",
     .exit_codes = kDoctorExitCodes,
     .run = run_doctor,

@@ -11,6 +11,7 @@
 #include "cli/output/console.hpp"
 #include "cli/output/humanize.hpp"
 #include "codec/described_json.hpp"
+#include "cluster/coordination/open_coordination.hpp"
 #include "storage/open_store.hpp"
 
 namespace epic::cli {
@@ -134,6 +135,18 @@ std::string describe_refused(const control::Refused& refused) {
   }
   std::ranges::replace(text, '_', ' ');
   return text;
+}
+
+std::vector<Finding> check_coordination_service(const Project& project) {
+  const Manifest& manifest = project.manifest;
+  if (manifest.coordination == kAlone) return {};
+  const cluster::CoordinationPlace place{
+      .setting = manifest.coordination, .store = project.paths.store.text(), .project = manifest.name};
+  const std::string name = cluster::describe_coordination(place);
+  if (const auto tried = cluster::try_coordination(place); !tried)
+    return {{State::broken, "coordination", tried.error(),
+             fmt::format("see that {} runs and can be reached from here: machines stop when their leases end", name)}};
+  return {{State::ok, "coordination", name + " answers"}};
 }
 
 std::vector<Finding> check_fabric(const ProjectPaths& paths) {

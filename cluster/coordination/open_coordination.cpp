@@ -20,6 +20,7 @@ constexpr std::string_view kEtcdUrl = "etcd://";
 /// Within a lease there is time to find that a server does not answer, and to ask another.
 constexpr int kAnswersPerLease = 5;
 constexpr std::chrono::seconds kAnswerTimeoutMax{2};
+constexpr std::chrono::seconds kTriedFor{10};
 
 struct EtcdPlace {
   std::vector<std::string> endpoints;
@@ -77,6 +78,23 @@ std::unique_ptr<Coordination> open_coordination(const CoordinationPlace& place, 
                 .answer_timeout = std::min<std::chrono::nanoseconds>(kAnswerTimeoutMax, lease / kAnswersPerLease)});
   EPIC_ASSERT(opened.has_value(), "{}", opened.error());
   return *std::move(opened);
+}
+
+std::expected<void, std::string> try_coordination(const CoordinationPlace& place) {
+  if (place.setting == kInDatabase) return try_postgres_coordination(place.store);
+  boost::asio::io_context context;
+  std::expected<void, std::string> result =
+      std::unexpected(fmt::format("{} does not answer.", describe_coordination(place)));
+  const auto coordination = open_coordination(place, kTriedFor, context);
+  coordination->renew(LeaseId{1}, [&](const std::expected<bool, CoordinationError>& renewed) {  // there is none
+    if (renewed)
+      result = {};
+    else
+      result = std::unexpected(renewed.error().message);
+    context.stop();
+  });
+  context.run_for(kTriedFor);
+  return result;
 }
 
 }  // namespace epic::cluster

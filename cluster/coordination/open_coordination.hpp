@@ -33,4 +33,7 @@ struct CoordinationPlace {
                                                               std::chrono::nanoseconds lease,
                                                               boost::asio::io_context& context);
 
+/// Whether it answers now; waits for that, for a few seconds at most, and changes nothing. The error is a sentence.
+[[nodiscard]] std::expected<void, std::string> try_coordination(const CoordinationPlace& place);
+
 }  // namespace epic::cluster

@@ -298,4 +298,10 @@ void PostgresCoordination::await_next_poll() {
   });
 }
 
+std::expected<void, std::string> try_postgres_coordination(const std::string& url) {
+  const auto opened = PgConnection::open(url, storage::PgAccess::coordinate);
+  if (!opened) return std::unexpected(opened.error().message);
+  return {};
+}
+
 }  // namespace epic::cluster

@@ -119,4 +119,7 @@ class PostgresCoordination final : public Coordination {
   boost::asio::steady_timer end_timer_;
 };
 
+/// Connects to the database once, waiting a few seconds at most, and changes nothing. The error is a sentence.
+[[nodiscard]] std::expected<void, std::string> try_postgres_coordination(const std::string& url);
+
 }  // namespace epic::cluster
