@@ -10,8 +10,8 @@
 #include "cli/fabric/stored_fabric.hpp"
 #include "cli/output/console.hpp"
 #include "cli/output/humanize.hpp"
-#include "codec/described_json.hpp"
 #include "cluster/coordination/open_coordination.hpp"
+#include "codec/described_json.hpp"
 #include "storage/open_store.hpp"
 
 namespace epic::cli {

@@ -20,7 +20,7 @@ void Fabric::open_machines() {
     setup_.resume(
         static_cast<SetupState>(std::min(takeover_.notes.setup, static_cast<std::uint32_t>(SetupState::failed))));
     quarantine_.go_on(takeover_.notes.suspects, host_.now() - takeover_.notes.age);
-    trail_.go_on(takeover_.notes.events, takeover_.shards.owners);
+    trail_.go_on(takeover_.notes.events, std::move(takeover_.last_owners));
     shards_.inherit(std::move(takeover_.shards));
   }
   note();

@@ -54,8 +54,10 @@ Takeover plan_takeover(std::span<const storage::Store::ShardRow> rows, std::span
                      .taken = std::vector(shard_count, kernel::Epoch{0}),
                      .moves = {},
                      .generation = takeover.generation};
+  takeover.last_owners.resize(shard_count);
   for (const auto& row : rows) {
     const auto owner = nodes.find(row.incarnation);
+    if (row.shard.value < shard_count) takeover.last_owners[row.shard.value] = row.node;
     if (row.shard.value >= shard_count || row.node == NodeId{0} || owner == nodes.end()) continue;
     takeover.shards.owners[row.shard.value] = row.node;
     const protocol::LiveNode& live = *owner->second;

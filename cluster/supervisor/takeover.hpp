@@ -35,6 +35,8 @@ struct Takeover {
   std::vector<kernel::Incarnation> alive = {};
   std::set<kernel::Incarnation> nodes = {};  // the same, to look up
   ShardTable::Inherited shards = {};
+  /// By shard, also those that are gone; 0: none.
+  std::vector<kernel::NodeId> last_owners = {};
 };
 
 /// `rows`: of the store, as it is while nobody leads. `machines`: all there are. A fabric that nobody knows is new, and

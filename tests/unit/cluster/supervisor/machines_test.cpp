@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 
+#include "cluster/supervisor/fabric_trail.hpp"
+#include "cluster/supervisor/takeover.hpp"
 #include "support/machines_fixture.hpp"
 
 namespace epic::cluster::test {
@@ -224,6 +226,30 @@ TEST_CASE("machines: the next leader goes on with the nodes that live, and gives
   fixture.add("fir");
   fixture.wait_until_level(6);
   CHECK(fixture.ps().nodes.at(0).machine == "fir");
+}
+
+TEST_CASE("machines: the next leader knows from whom shards come, though their machine is gone", "[cluster]") {
+  const std::vector<storage::Store::ShardRow> rows{
+      {.shard = kernel::ShardId{0}, .node = kernel::NodeId{3}, .incarnation = kernel::Incarnation{7}},
+      {.shard = kernel::ShardId{1}, .node = kernel::NodeId{4}, .incarnation = kernel::Incarnation{8}}};
+  protocol::LiveNode living{};
+  living.node = kernel::NodeId{4};
+  living.incarnation = kernel::Incarnation{8};
+  protocol::Hello elm{};
+  elm.fabric_id = "/arena/1";
+  elm.live.push_back(living);
+  const Takeover takeover = plan_takeover(rows, {&elm, 1}, /*shard_count=*/3, "/arena/2");
+  CHECK(takeover.shards.owners == std::vector{kernel::NodeId{0}, kernel::NodeId{4}, kernel::NodeId{0}});
+
+  FabricTrail trail;
+  trail.go_on({}, takeover.last_owners);
+  kernel::ShardMap map;
+  map.owners = {kernel::NodeId{4}, kernel::NodeId{4}, kernel::NodeId{4}};
+  trail.on_map(map, {});
+  const auto events = trail.list(0, std::nullopt);
+  REQUIRE(events.size() == 2);
+  CHECK(events[0].event.why == "shard 2 came for the first time");
+  CHECK(events[1].event.why == "shard 0 came from node-3");
 }
 
 TEST_CASE("machines: a move that a leader has begun is ended by the next", "[cluster]") {
