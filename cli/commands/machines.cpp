@@ -51,7 +51,7 @@ constexpr Command kCutCommand{
     .description =
         "For the machines that 'epic run --machines' has made of this computer as root: the kernel drops what they\n"
         "send to each other, as a broken cable or a wrong firewall would, until 'epic heal'. A machine that does not\n"
-        "reach the database loses its lease, stops answering, and ends.",
+        "reach the database stops answering before its lease ends, and starts anew after 'epic heal'.",
     .example = "epic cut A B\nepic cut --one-way A B\nepic cut B database",
     .positionals = kCutPositionals,
     .options = kCutOptions,
@@ -65,9 +65,8 @@ constexpr Command kHealCommand{
     .group = Group::fabric,
     .summary = "Restore the links of a rehearsal, and start its dead machines",
     .description =
-        "For the machines that 'epic run --machines' has made of this computer: all links that 'epic cut' has cut "
-        "work\n"
-        "again, and machines that have died start and join the others.",
+        "For the machines that 'epic run --machines' has made of this computer: links that 'epic cut'\n"
+        "has cut work again, and machines that have died start and join the others.",
     .example = "epic heal",
     .exit_codes = kMachinesExitCodes,
     .run = run_heal,

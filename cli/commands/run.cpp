@@ -213,6 +213,15 @@ void print_ready_json(Console& console, const cluster::FabricReady& ready) {
       {"took_ms", ready.took.count()}});
 }
 
+// A machine of theirs that has died is not to be replaced by a fabric of its own.
+Result<void> refuse_beside_machines(const Project& project) {
+  const auto keeper = project.paths.has_joined() ? std::nullopt : find_machine_keeper(MachinePaths(project.paths.root));
+  if (!keeper) return {};
+  return fail(
+      {.what = fmt::format("machines of {} run already, kept by process {}", project.manifest.name, keeper->pid),
+       .help = {"start those that have died with 'epic heal'", "or stop all with 'epic stop'"}});
+}
+
 // The module of a running fabric must not be overwritten, so check before building.
 Result<void> refuse_second_run(const Project& project) {
   auto fabric = EPIC_TRY(LiveFabric::find_here(project.paths));
@@ -377,6 +386,7 @@ Outcome run_fabric(Context& context, const Arguments& arguments) {
   EPIC_TRY(check_coordination(project));
   const std::int64_t nodes = arguments.number("nodes").value_or(project.manifest.nodes);
   EPIC_TRY(refuse_second_run(project));
+  if (!arguments.has("machine")) EPIC_TRY(refuse_beside_machines(project));
   const auto node_program = EPIC_TRY(context.install().node());
   // The module comes from the fabric.
   const auto built = is_remote ? Built{.module = {}}

@@ -37,19 +37,14 @@ std::string describe_end(int status) {
   return fmt::format("has ended with exit code {}", WEXITSTATUS(status));
 }
 
-Result<void> make_directories(const MachinePaths& paths, std::size_t count) {
-  const auto make = [](const fs::path& path) -> Result<void> {
-    const auto made = files::make_directory(path);
-    return made ? Result<void>() : fail(failure_of(made.error()));
-  };
-  EPIC_TRY(make(paths.root.parent_path()));
-  EPIC_TRY(make(paths.root));
-  for (std::size_t machine = 1; machine < count; ++machine) EPIC_TRY(make(paths.directory(machine)));
-  // Of an earlier run with more.
-  if (const auto root = files::Directory::open(paths.root))
-    for (std::size_t machine = count; machine < kMachinesMax; ++machine)
-      root->remove_tree(paths.directory(machine).filename());
-  return {};
+Result<void> make_directory(const fs::path& path) {
+  const auto made = files::make_directory(path);
+  return made ? Result<void>() : fail(failure_of(made.error()));
+}
+
+Result<void> make_root(const MachinePaths& paths) {
+  EPIC_TRY(make_directory(paths.root.parent_path()));
+  return make_directory(paths.root);
 }
 
 std::string draw_secret() {
@@ -70,10 +65,13 @@ class LocalMachines {
   }
 
   Result<void> start() {
-    EPIC_TRY(make_directories(paths_, plan_.count));
+    EPIC_TRY(make_root(paths_));
     auto lock = cluster::ProjectLock::try_take(paths_.lock);
     if (!lock) return fail({.what = lock.error().message, .help = {lock.error().hint}});
     lock_.emplace(*std::move(lock));
+    for (std::size_t machine = 1; machine < plan_.count; ++machine) EPIC_TRY(make_directory(paths_.directory(machine)));
+    for (std::size_t machine = plan_.count; machine < kMachinesMax; ++machine)  // of an earlier run with more
+      lock_->directory().remove_tree(paths_.directory(machine).filename());
     if (const std::string why = PrivateNetwork::why_not(); why.empty()) {
       EPIC_TRY(network_.make(plan_.count, paths_.root));
       if (const auto written = files::replace_file(paths_.secret, draw_secret() + "\n"); !written)
@@ -88,6 +86,7 @@ class LocalMachines {
   }
 
   Outcome run() {
+    signals_.add(SIGHUP);  // of the terminal
     listen_to_signals();
     context_.run();
     return is_failed_ ? ExitCode::failed : ExitCode::ok;
@@ -242,7 +241,7 @@ Outcome run_local_machines(Console& console, const Project& project, const Local
 Outcome run_local_machines_detached(Console& console, const Project& project, const LocalMachinesPlan& plan) {
   const MachinePaths paths(project.paths.root);
   const fs::path log = paths.log(0);
-  EPIC_TRY(make_directories(paths, plan.count));
+  EPIC_TRY(make_root(paths));
   const auto output = files::open_file(log, files::Use::replace);
   if (!output) return fail(failure_of(output.error()));
   const pid_t child = ::fork();

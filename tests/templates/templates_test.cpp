@@ -316,6 +316,8 @@ EPIC_MODULE(epic::no_setup, Barrel)
     project.must_run("epic", {"kill", "--machine", machine});
     CHECK(project.run("epic", {"kill", "--machine", machine}).exit_code == 3);
     until(project, {"call", "Barrel/7", "on_hit"}, "false");
+    CHECK_THAT(project.run("epic", {"run"}).err, Contains("already"));
+    CHECK(project.run("epic", {"run", "--machines", "2", "--detach"}).exit_code == 1);
     project.must_run("epic", {"heal"});
     until(project, {"ps"}, "\t" + machine + "-");
   }
