@@ -353,9 +353,6 @@ Result<void> check_coordination(const Project& project) {
 }
 
 Outcome run_machines(Context& context, const Project& project, const Arguments& arguments) {
-  for (const std::string_view option : {"join", "exit-after-setup", "debugger", "machine"})
-    if (arguments.has(option))
-      return fail(usage_failure(arguments.command(), fmt::format("--machines and --{} exclude each other", option)));
   std::error_code error;
   LocalMachinesPlan plan{.count = static_cast<std::size_t>(*arguments.number("machines")),
                          .epic = fs::read_symlink("/proc/self/exe", error),
@@ -369,6 +366,9 @@ Outcome run_machines(Context& context, const Project& project, const Arguments& 
 Outcome run_fabric(Context& context, const Arguments& arguments) {
   if (arguments.has("detach") && arguments.has("exit-after-setup"))
     return fail(usage_failure(arguments.command(), "--detach and --exit-after-setup exclude each other"));
+  for (const std::string_view option : {"join", "exit-after-setup", "debugger", "machine"})
+    if (arguments.has("machines") && arguments.has(option))
+      return fail(usage_failure(arguments.command(), fmt::format("--machines and --{} exclude each other", option)));
   const auto join = arguments.value("join");
   if (join && arguments.has("exit-after-setup"))
     return fail(usage_failure(arguments.command(), "--join and --exit-after-setup exclude each other"));

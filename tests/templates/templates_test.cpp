@@ -301,6 +301,7 @@ EPIC_MODULE(epic::no_setup, Barrel)
   CHECK(project.must_run("epic", {"call", "Barrel/7", "on_hit"}).out == "false\n");
   project.must_run("epic", {"stop"});
   CHECK(project.run("epic", {"heal"}).exit_code == 3);
+  CHECK(project.run("epic", {"run", "--machines", "2", "--debugger"}).exit_code == 2);
 
   if (project.run("unshare", {"--user", "--map-root-user", "--net", "true"}).exit_code != 0) {
     WARN("machines are not tried: there are no namespaces here");
