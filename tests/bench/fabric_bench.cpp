@@ -5,6 +5,7 @@
 #include <poll.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
@@ -17,6 +18,7 @@
 #include "bench/bench_fabric.hpp"
 #include "bench/bench_support.hpp"
 #include "bench/increments.hpp"
+#include "bench/many_calls.hpp"
 #include "bench/modules/fabric_entities.hpp"
 #include "kernel/placement.hpp"
 
@@ -33,6 +35,7 @@ namespace kernel = epic::kernel;
 
 constexpr int kRounds = 5;
 constexpr int kCallers = 64;
+constexpr int kFilledAtOnce = 64;
 constexpr int kAccounts = 1'000;
 
 /// An Echo on another node than `caller`.
@@ -254,25 +257,35 @@ class Load {
 void measure_handover() {
   constexpr int kEntities = 10'000;
   constexpr int kAtOnce = 8;
+  constexpr auto kWindow = std::chrono::seconds(1);  // the same for every build, however long it takes to drain
   std::vector<std::string> keys;
   for (int i = 0; i < kEntities; ++i) keys.push_back(fmt::format("{{shard}}-{}", i));  // all in one shard
   std::vector<double> slowest;
   std::vector<double> all;
+  std::vector<double> drains;
   for (int round = 0; round < kRounds; ++round) {
     const BenchFabric fabric(2);
     const Client client = fabric.connect();
-    for (const std::string& key : keys) client.call(client.get<Account>(key)->add(1));
+    call_all<std::int64_t>(client, kEntities, kFilledAtOnce, [&](std::int64_t i) {
+      return client.get<Account>(keys[static_cast<std::size_t>(i)])->add(1);
+    });
     const std::string home = fabric.list_nodes("Account").begin()->second;
     Load load(client, keys);
+    const auto begin = std::chrono::steady_clock::now();
     load.start(kAtOnce);
     fabric.drain_node(home);
+    drains.push_back(std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - begin).count());
+    while (std::chrono::steady_clock::now() < begin + kWindow) client.call(client.get<Account>(keys.front())->add(1));
     const std::vector<double> latencies = load.stop();
     slowest.push_back(percentile(latencies, 1.0));
     all.insert(all.end(), latencies.begin(), latencies.end());
   }
-  print_table({{fmt::format("a drained node, one shard with {} active entities", kEntities), "p50", "p99", "slowest"},
-               {fmt::format("calls to that shard meanwhile, {} rounds", kRounds), format_duration(percentile(all, 0.5)),
-                format_duration(percentile(all, 0.99)), format_duration(percentile(slowest, 1.0))}});
+  print_table(
+      {{fmt::format("a drained node, one shard with {} active entities", kEntities), "p50", "p99", "slowest"},
+       {fmt::format("calls to that shard within a second, {} rounds", kRounds), format_duration(percentile(all, 0.5)),
+        format_duration(percentile(all, 0.99)), format_duration(percentile(slowest, 1.0))},
+       {"the drain as a whole", format_duration(percentile(drains, 0.5)), "",
+        format_duration(percentile(drains, 1.0))}});
 }
 
 /// A node with half of the 64 shards hands them over, under a load on all of them.
@@ -287,7 +300,9 @@ void measure_drain() {
   for (int round = 0; round < kRounds; ++round) {
     const BenchFabric fabric(2);
     const Client client = fabric.connect();
-    for (const std::string& key : keys) client.call(client.get<Account>(key)->add(1));
+    call_all<std::int64_t>(client, kEntities, kFilledAtOnce, [&](std::int64_t i) {
+      return client.get<Account>(keys[static_cast<std::size_t>(i)])->add(1);
+    });
     Load load(client, keys);
     load.start(kAtOnce);
     const auto begin = std::chrono::steady_clock::now();
