@@ -102,8 +102,10 @@ std::vector<Finding> check_store(const Project& project) {
   if (!store && store.error().code == ExitCode::not_found) return {{State::ok, "store", "nothing saved yet"}};
   if (!store)
     return {{State::broken, "store", store.error().what,
-             first_help(store.error(), fmt::format("put a copy of {} there, or move it away to start afresh",
-                                                   project.paths.store.shown()))}};
+             first_help(store.error(), project.paths.store.has_file()
+                                           ? fmt::format("put a copy of {} there, or move it away to start afresh",
+                                                         project.paths.store.shown())
+                                           : "see that the database runs and can be reached from here")}};
   std::vector<Finding> findings;
   const auto shards = store->identity().placement.shard_count();
   if (shards == project.manifest.shards)

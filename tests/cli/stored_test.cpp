@@ -163,6 +163,16 @@ TEST_CASE("stored: a coordination service that does not answer is found by docto
   CHECK(found->at("fix").as_string().find("etcd at 127.0.0.1:1") != std::string::npos);
 }
 
+TEST_CASE("stored: a database that does not answer is found by doctor, which does not speak of files", "[cli]") {
+  Transcript transcript("unused");
+  transcript.write("epic.toml", std::string(kManifest) + "\n[fabric]\nstore = \"postgresql://me@127.0.0.1:1/db\"\n");
+  const auto findings = boost::json::parse(transcript.run_quietly({"doctor", "-o", "json"}).out).as_array();
+  const auto found = std::ranges::find_if(findings, [](const auto& finding) { return finding.at("what") == "store"; });
+  REQUIRE(found != findings.end());
+  CHECK(found->at("state") == "broken");
+  CHECK(found->at("fix") == "see that the database runs and can be reached from here");
+}
+
 TEST_CASE("stored: a store that cannot be written is found by doctor, with its fix", "[cli]") {
   Transcript transcript("unused");
   std::filesystem::create_directories(transcript.directory() / ".epic");
