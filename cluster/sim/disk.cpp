@@ -1,5 +1,6 @@
 #include "cluster/sim/disk.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "kernel/assert.hpp"
@@ -14,6 +15,7 @@ namespace {
 
 constexpr nanoseconds kInFlightMax = std::chrono::seconds(2);
 constexpr std::uint32_t kEffectPercent = 50;
+constexpr std::size_t kInFlightCountMax = 100;
 
 }  // namespace
 
@@ -28,6 +30,7 @@ class DiskStore final : public storage::Store {
     auto granted = rows_->grant(grants);
     if (granted) disk_.note(grants);
     if (granted) disk_.referee_.on_granted(grants);
+    if (granted) disk_.arrive_at_grant(grants);
     if (granted && disk_.draw_break()) return std::unexpected(broken());
     return granted;
   }
@@ -141,17 +144,20 @@ class DiskStore final : public storage::Store {
 
   std::expected<void, StoreError> break_at(const storage::Batch& batch) {
     in_flight_ = std::make_shared<InFlight>();
+    // It may be asked to more than once.
     const auto carry_out = [rows = std::shared_ptr<Store>(*rows_->reader_opener()()), batch, flight = in_flight_,
                             &referee = disk_.referee_] {
-      if (flight->is_ended) return;
+      if (flight->is_ended || flight->is_written) return;
       flight->is_written = rows->write_next([&]() -> const storage::Batch& { return batch; }).has_value();
       if (flight->is_written) referee.on_written(batch);
     };
     World& world = disk_.world_;
-    if (world.chance(kEffectPercent))
+    if (world.chance(kEffectPercent)) {
       carry_out();
-    else if (world.chance(kEffectPercent))
+    } else if (world.chance(kEffectPercent)) {
       world.after(world.draw_delay(kInFlightMax), 0, fingerprint_of("commit in flight"), carry_out);
+      if (world.chance(kEffectPercent)) disk_.await_grant(batch, carry_out);
+    }
     return std::unexpected(unsure());
   }
   static StoreError unsure() { return {StoreErrorCode::unsure, "the simulated connection broke at a commit"}; }
@@ -208,6 +214,23 @@ std::expected<std::unique_ptr<storage::Store>, StoreError> Disk::open() {
 std::optional<StoreError> Disk::find_absence() const {
   if (!is_away_) return std::nullopt;
   return StoreError{StoreErrorCode::busy, "the simulated database cannot be reached"};
+}
+
+/// What is in flight has no worse moment: its shards are another's then, and have the same epoch.
+void Disk::await_grant(const storage::Batch& batch, std::function<void()> arrive) {
+  std::set<kernel::ShardId> shards;
+  for (const storage::ShardEpoch& held : batch.epochs) shards.insert(held.shard);
+  late_commits_.push_back({std::move(shards), std::move(arrive)});
+  if (late_commits_.size() > kInFlightCountMax) late_commits_.pop_front();
+}
+
+void Disk::arrive_at_grant(const storage::Grants& grants) {
+  std::erase_if(late_commits_, [&](const LateCommit& one) {
+    const bool is_there =
+        std::ranges::any_of(grants.list, [&](const storage::Grant& grant) { return one.shards.contains(grant.shard); });
+    if (is_there) one.arrive();
+    return is_there;
+  });
 }
 
 void Disk::reshard(const kernel::Placement& placement) {

@@ -6,16 +6,19 @@
 // for as many of the first changes as chance has already written.
 //
 // With `is_server` it is a database of its own: it may be away, and connections may break at a commit, which takes
-// effect then, later, or never. As with the real one, a writer that asks what became of its commit ends it if it is
-// still on its way.
+// effect then, later, when its shards are another's, or never. As with the real one, a writer that asks what became of
+// its commit ends it if it is still on its way.
 //
 // With `on_files` the rows are in a SQLite database on files, and the faults are those of its file calls
 // (sim/sqlite_disk.hpp).
 
 #include <cstddef>
+#include <deque>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <variant>
 #include <vector>
@@ -88,6 +91,13 @@ class Disk {
     if (!options_.is_server) changes_.push_back(std::move(change));
   }
   [[nodiscard]] bool draw_break() { return breaking_percent_ > 0 && world_.chance(breaking_percent_); }
+  /// A commit that is in flight, and lands when one of its shards is next granted, if it has not landed by then.
+  struct LateCommit {
+    std::set<kernel::ShardId> shards;
+    std::function<void()> arrive;
+  };
+  void await_grant(const storage::Batch& batch, std::function<void()> arrive);
+  void arrive_at_grant(const storage::Grants& grants);
   /// Empty: it can be reached.
   [[nodiscard]] std::optional<storage::StoreError> find_absence() const;
   void sync() { durable_count_ = changes_.size(); }
@@ -102,6 +112,7 @@ class Disk {
   std::unique_ptr<storage::MemoryStore> rows_;    // as every process sees them
   std::vector<Change> changes_;                   // all that led to them
   std::size_t durable_count_ = 0;                 // of the changes
+  std::deque<LateCommit> late_commits_;
   Referee referee_;
   std::uint64_t power_cuts_ = 0;
   std::int64_t slowness_ = 1;

@@ -18,6 +18,8 @@ constexpr nanoseconds kBackMax = 3s;
 constexpr nanoseconds kApartMore = 1s;  // than the machine stands still
 constexpr nanoseconds kAwayMax = 6s;
 constexpr nanoseconds kNewOwnersAfter = 300ms;  // most have their shards by then
+constexpr nanoseconds kIntoTicks = 5ms;         // nodes have begun a tick by then
+constexpr int kDyingWriters = 3;
 
 std::int64_t whole_ms(nanoseconds duration) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
@@ -85,7 +87,9 @@ std::string Faults::pause_machine(std::size_t machine, Dice& dice) {
     cut_all(cuts);
     later(duration + kApartMore, [this, cuts] { heal_all(cuts); });
   }
-  cluster_.pause_machine(machine, duration, is_uncounted ? SimMachine::Clock::misses : SimMachine::Clock::counts);
+  later(kIntoTicks, [this, machine, duration, is_uncounted] {
+    cluster_.pause_machine(machine, duration, is_uncounted ? SimMachine::Clock::misses : SimMachine::Clock::counts);
+  });
   move_client_later(timeout);
   return fmt::format("machine {} stands still for {} ms{}{}", machine, whole_ms(duration),
                      is_uncounted ? ", which its clock misses" : "",
@@ -191,9 +195,14 @@ std::string Faults::lose_database(Dice& dice) {
   return fmt::format("the database cannot be reached for {} ms", whole_ms(duration));
 }
 
+/// Some writers may die before they have asked what became of theirs.
 std::string Faults::break_commits(Dice& dice) {
   const nanoseconds duration = dice.between(200ms, 5s);
   const auto percent = static_cast<std::uint32_t>(5 + dice.draw(60));
+  for (int writer = 0; writer < kDyingWriters; ++writer) {
+    const auto node = static_cast<std::uint16_t>(1 + dice.draw(nodes_ + kNodeNumbersMore));
+    later(dice.between(1ms, duration), [this, node] { cluster_.crash(node); });
+  }
   cluster_.disk().set_breaking(percent);
   later(duration, [this] { cluster_.disk().set_breaking(0); });
   return fmt::format("{} % of commits end with a broken connection for {} ms", percent, whole_ms(duration));

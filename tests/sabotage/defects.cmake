@@ -174,3 +174,31 @@ epic_plant(machines_unknown_commit_taken_as_done runtime/io/storage_work.cpp
 epic_plant(machines_term_of_maps_ignored runtime/kernel/routing/shard_router.cpp
   "map.version <= map_.version"
   "(map.version.value & 0xffffffffU) <= (map_.version.value & 0xffffffffU)" value)
+epic_plant(machines_fence_on_the_epoch_alone runtime/storage/memory_store.cpp
+  "row.epoch != held.epoch || row.incarnation != batch.writer"
+  "row.epoch != held.epoch" value)
+epic_plant(machines_lease_ignored runtime/io/engine.cpp
+  "may_run_ = lease_.is_valid();"
+  "may_run_ = true;")
+epic_plant(machines_lease_ignored runtime/io/engine.cpp
+  "lease_.exists() ? [this] { return lease_.is_valid(); } : std::function<bool()>()"
+  "std::function<bool()>()" value)
+# What comes first in a tick asks for the time.
+epic_plant(machines_lease_checked_too_early runtime/io/engine.cpp
+  "may_run_ = lease_.is_valid();"
+  "")
+epic_plant(machines_lease_checked_too_early runtime/io/engine.cpp
+  "lease_.exists() ? [this] { return lease_.is_valid(); } : std::function<bool()>()"
+  "std::function<bool()>([this] { return may_run_; })" value)
+epic_plant(machines_lease_checked_too_early runtime/io/engine.cpp
+  "kernel_.on_time(clock_.monotonic_ns(), clock_.wall_ns());"
+  "may_run_ = lease_.is_valid();" kept)
+
+# ---- a database that has lost something: that of another machine, or a copy
+epic_plant(standby_accepted runtime/storage/postgres_store.cpp
+  "if (!confirmed_) return {};
+  EPIC_TRY(confirmed_->begin(history_));"
+  "return {};" kept)
+epic_plant(standby_accepted runtime/storage/postgres_store.cpp
+  "if (!is_there || number < writer_.number)"
+  "if (is_there) writer_.number = number;" kept)

@@ -1,5 +1,6 @@
-// epic_defects NAME [SEEDS]: runs the cluster scenario (or that of files) with a planted defect until a checker finds
-// it. Fails if none does. epic_defects --table: all of them, a line each: by which seed, and what was found.
+// epic_defects NAME [SEEDS]: runs the cluster scenario (or that of files, or of a standby) with a planted defect until
+// a checker finds it. Fails if none does. epic_defects --table: all of them, a line each: by which seed, and what was
+// found.
 
 #include <fmt/format.h>
 
@@ -12,6 +13,7 @@
 
 #include "sim/cluster_scenario.hpp"
 #include "sim/files_scenario.hpp"
+#include "support/standby_scenario.hpp"
 
 namespace {
 
@@ -31,7 +33,11 @@ constexpr Start kStarts[] = {{"observed_not_passed_on", 78},
                              {"deadline_forgotten", 14},
                              {"no_fence", 10},
                              {"mail_begun_not_marked", 6},
-                             {"machines_take_without_grant", 56},
+                             {"machines_take_without_grant", 1000},
+                             {"machines_fence_on_the_epoch_alone", 128},
+                             {"machines_lease_checked_too_early", 136},
+                             {"machines_lease_ignored", 176},
+                             {"standby_accepted", 2},
                              {"machines_unknown_commit_taken_as_failed", 8}};
 
 constexpr bool is_planted(std::string_view defect) { return std::ranges::find(kDefects, defect) != std::end(kDefects); }
@@ -52,6 +58,10 @@ bool may_find(std::uint64_t seed) {
 bool has_finding(Found& found) {
   if (g_defect.starts_with("file_")) {
     found.violation = epic::test::run_files_scenario(static_cast<std::int64_t>(found.seed));
+    return !found.violation.empty();
+  }
+  if (g_defect.starts_with("standby_")) {
+    found.violation = epic::test::run_standby_scenario(found.seed);
     return !found.violation.empty();
   }
   auto result = epic::test::run_cluster_apart({.seed = found.seed});

@@ -49,6 +49,7 @@ constexpr auto kPauseMax = 500ms;  // of a caller, between two calls
 constexpr auto kPauseBetweenLooks = 50ms;
 constexpr auto kHurriedPauseMax = 1ms;
 constexpr auto kHurryFor = 25ms;
+constexpr auto kCalmFor = 7s;
 constexpr auto kQuietWithin = 30s;
 constexpr auto kOrphansGoneWithin = 9s;
 constexpr cluster::LeaseSettings kLease{.timeout = 2s, .margin = 900ms};
@@ -160,11 +161,20 @@ class ClusterScenario {
       hurry();
       go_to(fault.at);
       faults_.strike(fault);
+      if (sets_apart(fault)) calm_until_ns_ = (world().now() + nanoseconds(kCalmFor)).count();
       has_jumped_ = has_jumped_ || fault.kind == cluster::sim::FaultKind::clock_jump;
       world().run_for(kHurryFor / 2);
       is_hurrying_ = false;
     }
     go_to(run_.duration);
+  }
+
+  /// A machine's nodes may go on without the others. If they are only read, no refused write tells them that they may
+  /// not; so it is mostly the client that reaches the others that makes changes then.
+  [[nodiscard]] bool sets_apart(const cluster::sim::Fault& fault) const {
+    using enum cluster::sim::FaultKind;
+    return kind_ == ClusterKind::machines && (fault.kind == pause_machine || fault.kind == lose_contact) &&
+           fault.chance % 2 == 0;
   }
 
   // ---- callers
@@ -205,7 +215,8 @@ class ClusterScenario {
     const std::size_t asked = world().draw(kAccounts);
     const std::int64_t known = kind_ == ClusterKind::orphans ? 0 : witness_.known_changes(asked);
     const auto on_shown = [this, asked, known](Stamp stamp) { witness_.on_shown(asked, stamp, known); };
-    switch (world().draw(11)) {
+    const bool must_read = world().now_ns() < calm_until_ns_ && number % kClients != 0;
+    switch (must_read ? 4 + world().draw(2) * 5 : world().draw(11)) {
       case 0:
       case 1:
         return start<Stamp>(
@@ -223,13 +234,14 @@ class ClusterScenario {
         return start<Stamp>(
             number, Ref<Teller>(static_cast<std::int64_t>(world().draw(kAccounts)))->look_at(account(asked)), on_shown);
       case 6:
-        return operate(number, vault(asked % kVaults), vault_histories_[asked % kVaults]);
+        return operate(number, vault(asked % kVaults), vault_histories_[asked % kVaults], draw_operation());
       case 7:
         return remind(number);
       case 8:
         return pay(number);
       default:
-        return operate(number, Ref<Cell>(static_cast<std::int64_t>(asked % kCells)), histories_[asked % kCells]);
+        return operate(number, Ref<Cell>(static_cast<std::int64_t>(asked % kCells)), histories_[asked % kCells],
+                       must_read ? CellOperation::Kind::read : draw_operation());
     }
   }
 
@@ -247,10 +259,12 @@ class ClusterScenario {
     });
   }
 
+  CellOperation::Kind draw_operation() { return static_cast<CellOperation::Kind>(world().draw(3)); }
+
   template <class Holder>
-  void operate(std::size_t number, Ref<Holder> asked, std::vector<CellOperation>& history) {
+  void operate(std::size_t number, Ref<Holder> asked, std::vector<CellOperation>& history, CellOperation::Kind kind) {
     const std::size_t place = history.size();
-    history.push_back({.kind = static_cast<CellOperation::Kind>(world().draw(3)),
+    history.push_back({.kind = kind,
                        .argument = static_cast<std::int64_t>(1 + world().draw(1'000'000)),
                        .called_ns = world().now_ns()});
     const CellOperation& operation = history.back();
@@ -419,7 +433,8 @@ class ClusterScenario {
   std::uint64_t calls_ = 0;
   bool is_hurrying_ = false;
   bool is_ending_ = false;
-  bool has_jumped_ = false;  // a wall clock
+  bool has_jumped_ = false;         // a wall clock
+  std::int64_t calm_until_ns_ = 0;  // most only read
   Cluster cluster_;
   std::vector<SimClient*> clients_;
   std::unique_ptr<Promises> promises_;

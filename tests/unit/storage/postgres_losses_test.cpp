@@ -1,5 +1,7 @@
-// A PostgreSQL store whose database has lost what it confirmed, or passes to another server.
+// A PostgreSQL store whose database has lost what it confirmed, or passes to another server. EPIC_SEEDS sets the number
+// of failovers under a seed.
 
+#include <cstdlib>
 #include <filesystem>
 #include <future>
 #include <memory>
@@ -10,6 +12,7 @@
 #include "storage/postgres_format.hpp"
 #include "storage/postgres_statements.hpp"
 #include "support/postgres_place.hpp"
+#include "support/standby_scenario.hpp"
 #include "support/store_fixtures.hpp"
 #include "support/temp_dir.hpp"
 
@@ -215,4 +218,13 @@ TEST_CASE("postgres: a standby that lacks what was confirmed is marked by the fi
   CHECK(find_mark(locate_store(pair.url, {})).has_value());
   CHECK(contents(*must(PostgresStore::open(pair.url, {.mode = OpenMode::read_only}))) ==
         std::vector<std::string>{"T/a=1"});
+}
+
+TEST_CASE("postgres: whatever a standby lacks when it takes over, nobody goes on without it, and all with everything",
+          "[postgres][storage]") {
+  const char* const seeds = std::getenv("EPIC_SEEDS");
+  for (std::uint64_t seed = 1; seed <= (seeds == nullptr ? 2 : std::strtoull(seeds, nullptr, 10)); ++seed) {
+    INFO("seed " << seed);
+    CHECK(epic::test::run_standby_scenario(seed) == "");
+  }
 }
