@@ -18,6 +18,26 @@ using kernel::PeerAddress;
 using kernel::RefusedPart;
 using kernel::ReplyMessage;
 
+namespace {
+
+/// Incarnations by node; 0: it is no member.
+using Lives = std::vector<std::uint64_t>;
+
+Lives lives_of(const kernel::ShardMap& map) {
+  Lives lives;
+  for (const kernel::ShardMap::Member& member : map.members) {
+    if (member.node.value >= lives.size()) lives.resize(member.node.value + 1);
+    lives[member.node.value] = member.incarnation.value;
+  }
+  return lives;
+}
+
+bool lives_in(const Lives& lives, const PeerAddress& peer) {
+  return !peer.is_client() && peer.node.value < lives.size() && lives[peer.node.value] == peer.life;
+}
+
+}  // namespace
+
 std::string describe(const PeerAddress& peer) {
   return peer.is_client() ? fmt::format("client {}", peer.life) : fmt::format("node-{}", peer.node);
 }
@@ -104,6 +124,11 @@ void Peers::meet(const std::string& address) {
 }
 
 void Peers::set_map(const kernel::ShardMap& map) {
+  const Lives before = lives_of(map_);
+  const Lives now = lives_of(map);
+  std::erase_if(left_, [&](const auto& left) { return lives_in(now, left.first); });
+  for (const auto& [address, peer] : peers_)
+    if (lives_in(before, address) && !lives_in(now, address)) left_.try_emplace(address, 0);
   map_ = map;
   if (self_.from.is_client()) return;
   for (const auto& [address, peer] : peers_)
@@ -129,6 +154,7 @@ void Peers::close() {
   answers_.clear();
   unreachable_.clear();
   full_.clear();
+  left_.clear();
   peers_.clear();
   for (auto& connection : std::exchange(connections_, {})) {
     connection->close();
@@ -221,8 +247,10 @@ void Peers::answer_later(const PeerAddress& to, std::uint64_t sequence, decltype
 std::optional<std::int64_t> Peers::next_timer_ns() const {
   if (!answers_.empty() || !unreachable_.empty() || !condemned_.empty()) return 0;
   if (std::ranges::any_of(full_, [this](const PeerAddress& peer) { return has_drained(peer); })) return 0;
-  if (strangers_.empty()) return std::nullopt;
-  return strangers_.back()->hello_due_ns == 0 ? 0 : strangers_.front()->hello_due_ns;
+  std::optional<std::int64_t> next;
+  if (!strangers_.empty()) next = strangers_.back()->hello_due_ns == 0 ? 0 : strangers_.front()->hello_due_ns;
+  for (const auto& [peer, lost_at_ns] : left_) next = std::min(next.value_or(INT64_MAX), lost_at_ns);
+  return next;
 }
 
 void Peers::on_time(std::int64_t now_ns) {
@@ -245,6 +273,22 @@ void Peers::on_time(std::int64_t now_ns) {
   while (!strangers_.empty() && strangers_.front()->hello_due_ns <= now_ns) {
     refused_here_.add(Refusal::slow);
     on_end(*strangers_.front(), "it did not introduce itself in time");
+  }
+  lose_left(now_ns);
+}
+
+/// Of those that have ended in order the last answers may still be on their way. Others say no more, nor that they are
+/// gone: their machine stands still, or is cut off.
+void Peers::lose_left(std::int64_t now_ns) {
+  std::vector<PeerAddress> lost;
+  for (auto& [peer, lost_at_ns] : left_) {
+    if (lost_at_ns == 0) lost_at_ns = now_ns + kLeftTimeout.count();
+    if (lost_at_ns <= now_ns) lost.push_back(peer);
+  }
+  for (const PeerAddress& peer : lost) {
+    if (left_.erase(peer) == 0) continue;  // what the one before has brought about
+    note(LogLevel::debug, fmt::format("{} has left the fabric, and its connection had not ended", describe(peer)));
+    lose(peer);
   }
 }
 
@@ -405,6 +449,7 @@ void Peers::lose(PeerAddress address) {
   const auto entry = peers_.extract(address);
   if (entry.empty()) return;
   full_.erase(address);
+  left_.erase(address);
   const std::uint64_t oldest = strangers_.empty() ? connections_made_ : strangers_.front()->number;
   while (!losses_.empty() && losses_.front().connections_made < oldest) losses_.pop_front();
   losses_.push_back({address, connections_made_});

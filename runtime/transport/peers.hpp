@@ -20,8 +20,12 @@
 // or shard count), a refusal says that we stop. Its sender then reads only the other's last message and waits for it to
 // close, so that no byte in transit is cut off.
 //
+// The connection to a machine that stands still or is cut off does not end. So a peer that a map has named, and the
+// next one does not, is lost after a while (kLeftTimeout): it has ended, or may not answer any more.
+//
 // What cannot be reported at once (send() never calls back) is reported by on_time().
 
+#include <chrono>
 #include <deque>
 #include <map>
 #include <memory>
@@ -38,6 +42,9 @@ namespace epic::transport {
 
 class Peers final : public Transport, private Connection::Owner {
  public:
+  /// From the first map that does not name a peer any more to its loss, if its connection has not ended by then.
+  static constexpr std::chrono::nanoseconds kLeftTimeout = std::chrono::milliseconds(500);
+
   Peers(std::unique_ptr<Medium> medium, TransportEvents events, TransportLimits limits = {});
   ~Peers() override;
 
@@ -93,6 +100,7 @@ class Peers final : public Transport, private Connection::Owner {
   [[nodiscard]] std::string find_fault(const Connection& connection, const kernel::HelloMessage& hello) const;
   [[nodiscard]] std::string find_group_fault(const kernel::HelloMessage& hello, bool is_newcomer) const;
 
+  void lose_left(std::int64_t now_ns);
   void lose(kernel::PeerAddress peer);
   void remove(Connection& connection);
   void note(kernel::LogLevel level, const std::string& text) const;
@@ -118,9 +126,10 @@ class Peers final : public Transport, private Connection::Owner {
   std::map<kernel::PeerAddress, std::vector<kernel::ReplyMessage>> answers_;  // to what was not sent
   std::set<kernel::PeerAddress> unreachable_;                                 // to be reported as lost
   std::set<kernel::PeerAddress> full_;                                        // no room for calls
-  std::optional<kernel::PeerAddress> losing_;                                 // its refusals are being reported
-  std::vector<kernel::ReplyMessage> refusals_;      // … and answer what is sent to it meanwhile: that has not left
-  std::vector<std::unique_ptr<Connection>> ended_;  // until on_time(): they may be in the middle of a call
+  std::map<kernel::PeerAddress, std::int64_t> left_;  // not named any more: when they are lost; 0: not known yet
+  std::optional<kernel::PeerAddress> losing_;         // its refusals are being reported
+  std::vector<kernel::ReplyMessage> refusals_;        // … and answer what is sent to it meanwhile: that has not left
+  std::vector<std::unique_ptr<Connection>> ended_;    // until on_time(): they may be in the middle of a call
 };
 
 /// "node-3", "client 42".

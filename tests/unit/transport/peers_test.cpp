@@ -268,3 +268,36 @@ TEST_CASE("peers: a peer that connects anew is lost first", "[transport]") {
   CHECK(before.has_ended);
   CHECK(calls_of(one) == std::vector<std::uint64_t>{2});
 }
+
+TEST_CASE("peers: who is in no map any more is lost though its connection does not end, unless it is in the next one",
+          "[transport]") {
+  Net n;
+  PeerProcess one(n.net, kOne), client(n.net, kClient, "", 0);
+  n.listen(one);
+  auto medium = n.net.make_medium();
+  Stranger silent(medium->dial("node-1").value());
+  silent.say(hello_of(kTwo));
+  n.processes.push_back(&client);
+  client.peers.meet("node-1");
+  one.peers.set_map(map_of(1, {kOne, kTwo}));
+  n.settle();
+  one.peers.send(kTwo, call_of(kOne, 1));
+  n.settle();
+  const std::int64_t timeout_ns = transport::Peers::kLeftTimeout.count();
+
+  one.peers.set_map(map_of(2, {kOne}));
+  n.settle();
+  n.pass(timeout_ns / 2);
+  CHECK(one.lost.empty());
+  one.peers.set_map(map_of(3, {kOne, kTwo}));
+  n.pass(timeout_ns);
+  CHECK(one.lost.empty());
+
+  one.peers.set_map(map_of(4, {kOne}));
+  n.settle();
+  CHECK(one.lost.empty());
+  n.pass(timeout_ns);
+  CHECK(one.lost == std::vector{kTwo});
+  CHECK(silent.has_ended);
+  CHECK(client.lost.empty());
+}
