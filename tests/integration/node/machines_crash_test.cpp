@@ -1,8 +1,8 @@
 // Three machines with twelve nodes and a database with a synchronous standby, under faults, while clients at every
 // machine change accounts and registers.
 //
-// No acknowledged result may be lost or doubled, no answer may be stale, and every call must end. For each fault that
-// came alone, the longest time is reported during which some register could not be used.
+// No acknowledged result may be lost or doubled, no answer may be stale, and every call must end. The longest time is
+// reported during which some register could not be used, since the fabric could recover (MachinesVictim::Suffered).
 //
 // EPIC_FAULTS sets the number of faults (a few by default), EPIC_SEED selects them; both are printed.
 
@@ -42,24 +42,23 @@ constexpr std::size_t kViolationsShown = 30;
 /// How long registers could not be used, by the kind of the fault.
 class Recoveries {
  public:
-  /// `since_undone`: the part of `time` after what was stopped or killed was there again.
-  void add(const std::string& kind, std::chrono::milliseconds time, std::chrono::milliseconds since_undone) {
-    times_[kind].push_back(time);
-    since_undone_.push_back(since_undone);
-  }
+  void add(const std::string& kind, std::chrono::milliseconds time) { times_[kind].push_back(time); }
+  void add_of_several(std::chrono::milliseconds time) { of_several_.push_back(time); }
   void print() const {
     std::vector<std::chrono::milliseconds> all;
     for (const auto& [kind, times] : times_) {
       print(kind, times);
       all.insert(all.end(), times.begin(), times.end());
     }
-    if (all.empty()) return;
     print("all faults that came alone", all);
-    print("… since what was stopped was there again", since_undone_);
+    print("several, since the last of them", of_several_);
+    all.insert(all.end(), of_several_.begin(), of_several_.end());
+    print("all", all);
   }
 
  private:
   static void print(const std::string& kind, std::vector<std::chrono::milliseconds> times) {
+    if (times.empty()) return;
     std::ranges::sort(times);
     const auto part = [&](std::size_t percent) {
       const auto time = times[std::min(times.size() - 1, times.size() * percent / 100)];
@@ -71,23 +70,26 @@ class Recoveries {
   }
 
   std::map<std::string, std::vector<std::chrono::milliseconds>> times_;
-  std::vector<std::chrono::milliseconds> since_undone_;
+  std::vector<std::chrono::milliseconds> of_several_;
 };
 
-void wait_until_whole(MachinesVictim& victim, const RegisterCallers& registers, const std::string& what) {
+/// If not, the test fails, but what clients have seen is still to be judged.
+bool becomes_whole(MachinesVictim& victim, const RegisterCallers& registers, const std::string& what) {
   const auto deadline = Clock::now() + kWholeTimeout;
-  std::string obstacle;
-  const auto patient = [&](auto is_met) {
+  const auto comes_true = [&](const auto& is_met) {
     while (!is_met()) {
-      if (Clock::now() > deadline)
-        FAIL("after '" << what << "' the fabric is not whole: " << victim.obstacle()
-                       << ". Logs: " << victim.keep_logs().string());
+      if (Clock::now() > deadline) return false;
       victim.wait(kLookEvery);
     }
+    return true;
   };
-  patient([&] { return victim.is_whole(); });
+  const bool is_whole = comes_true([&] { return victim.is_whole(); });
   const auto since = Clock::now();
-  patient([&] { return registers.have_all_succeeded_since(since); });
+  if (is_whole && comes_true([&] { return registers.have_all_succeeded_since(since); })) return true;
+  FAIL_CHECK("after '" << what << "' "
+                       << (is_whole ? "some register cannot be used" : "the fabric is not whole: " + victim.obstacle())
+                       << ". Logs: " << victim.keep_logs().string());
+  return false;
 }
 
 /// Some faults come before the fabric has recovered from the one before.
@@ -97,23 +99,22 @@ void inject(MachinesVictim& victim, const RegisterCallers& registers, std::uint6
   Recoveries recoveries;
   for (std::uint64_t fault = 0; fault < count; ++fault) {
     const auto begun = Clock::now();
-    std::string what = victim.suffer();
+    auto [what, recovers_from] = victim.suffer();
     ++counts[what];
     bool is_alone = true;
     while (random() % 4 == 0 && ++fault < count) {
       victim.wait(std::chrono::milliseconds(random() % 3'000));
-      const std::string next = victim.suffer();
-      ++counts[next];
-      what += ", " + next;
+      const auto next = victim.suffer();
+      ++counts[next.kind];
+      what += ", " + next.kind;
+      recovers_from = std::max(recovers_from, next.recovers_from);
       is_alone = false;
     }
-    const auto undone = Clock::now();
-    wait_until_whole(victim, registers, what);
-    const auto gap = registers.longest_gap(begun, Clock::now());
-    const auto since_undone = registers.longest_gap(undone, Clock::now());
-    if (is_alone) recoveries.add(what, gap, since_undone);
-    std::cout << fmt::format("{}: {} ms without an answer, {} ms since it was undone, whole after {} ms\n", what,
-                             gap.count(), since_undone.count(),
+    if (!becomes_whole(victim, registers, what)) break;
+    const auto recovery = registers.longest_gap(recovers_from, Clock::now());
+    is_alone ? recoveries.add(what, recovery) : recoveries.add_of_several(recovery);
+    std::cout << fmt::format("{}: {} ms without an answer, {} ms since it could recover, whole after {} ms\n", what,
+                             registers.longest_gap(begun, Clock::now()).count(), recovery.count(),
                              std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begun).count())
               << std::flush;
   }

@@ -174,7 +174,7 @@ std::vector<pid_t> MachinesVictim::list_nodes(std::size_t machine) const {
 
 // ---- faults ----
 
-std::string MachinesVictim::suffer() {
+MachinesVictim::Suffered MachinesVictim::suffer() {
   listen();
   if (deck_.empty()) {
     const auto end = static_cast<std::size_t>(etcd_ ? Fault::lose_etcd_member : Fault::fail_over) + 1;
@@ -183,6 +183,18 @@ std::string MachinesVictim::suffer() {
   }
   const Fault fault = deck_.back();
   deck_.pop_back();
+  const auto begun = std::chrono::steady_clock::now();
+  std::string kind = inflict(fault);
+  return {std::move(kind), stops_all(fault) ? std::chrono::steady_clock::now() : begun};
+}
+
+bool MachinesVictim::stops_all(Fault fault) {
+  using enum Fault;
+  return fault == restart_database || fault == crash_database || fault == hang_database || fault == hold_up_commits ||
+         fault == kill_session || fault == fail_over;
+}
+
+std::string MachinesVictim::inflict(Fault fault) {
   switch (fault) {
     case Fault::kill_node:
       return kill_node();

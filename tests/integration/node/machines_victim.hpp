@@ -37,8 +37,14 @@ class MachinesVictim {
   /// Returns when all nodes are ready.
   MachinesVictim(std::uint64_t seed, By by);
 
-  /// Injects a fault, and undoes what can be undone (such as a stop). Returns its kind.
-  std::string suffer();
+  struct Suffered {
+    std::string kind;
+    /// When what nobody can do without was there again, which is the database with its standby. Of other faults: when
+    /// they began, as others can take the place of what has ended or stands still.
+    std::chrono::steady_clock::time_point recovers_from;
+  };
+  /// Injects a fault, and undoes what can be undone (such as a stop).
+  Suffered suffer();
   /// Starts what has ended again; true if all nodes of all machines are ready and have shards.
   [[nodiscard]] bool is_whole();
   /// What keeps it from that, as last seen.
@@ -68,6 +74,8 @@ class MachinesVictim {
     lose_etcd_member,
   };
 
+  [[nodiscard]] static bool stops_all(Fault fault);
+  [[nodiscard]] std::string inflict(Fault fault);
   void start(std::size_t machine);
   void revive();
   void listen();
