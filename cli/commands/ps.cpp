@@ -114,6 +114,9 @@ Outcome run_ps(Context& context, const Arguments& arguments) {
                              printable(entity.entity), entity.deaths,
                              entity.method.empty() ? "it" : "its " + printable(entity.method),
                              human_duration(std::chrono::seconds(entity.next_attempt_s))));
+  for (const control::Ps::Evicted& machine : answer.evicted)
+    console.warn(fmt::format("{} is evicted: it {}; it comes back by itself when it can reach all machines",
+                             printable(machine.machine), printable(machine.why)));
   if (answer.setup == "failed") console.warn("the module's setup failed; 'epic logs supervisor' says why");
   if (console.is_terminal(Stream::out))
     console.note(fmt::format("supervisor {}, up {}; setup {}", answer.supervisor.pid,
@@ -131,10 +134,10 @@ constexpr Command kPsCommand{
     .description =
         "One line per node: its state, the shards it owns, the entities in memory, the calls in flight, how often\n"
         "it was restarted, how its last process ended, and whether it can write to the store. While nodes run\n"
-        "different modules (epic restart), also when each module was built. Entities in quarantine (epic release)\n"
-        "and connections that nodes have refused, by reason, are listed as warnings. With --types, one line per\n"
-        "entity class: how many entities are in memory, and how many activations there were since the nodes\n"
-        "started.",
+        "different modules (epic restart), also when each module was built. Entities in quarantine (epic release),\n"
+        "connections that nodes have refused, by reason, and machines that are evicted because they cannot reach\n"
+        "others, are listed as warnings. With --types, one line per entity class: how many entities are in memory,\n"
+        "and how many activations there were since the nodes started.",
     .example = "epic ps\nepic ps --types\nepic ps -o json",
     .options = kPsOptions,
     .exit_codes = kPsExitCodes,

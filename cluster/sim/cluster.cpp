@@ -309,7 +309,11 @@ void Cluster::start_machine(std::size_t number) {
       .boot_drift_ppm = draw_boot_drift(),
       .on_end = [this, number] {
         world_.after(nanoseconds(1), 0, fingerprint_of("machine ends"), [this, number, run = machines_[number]->run] {
-          if (run == machines_[number]->run) crash_machine(number, kStartedAgainAfter);
+          if (run != machines_[number]->run) return;
+          const std::string evicted = machines_[number]->running->supervisor().evicted();
+          crash_machine(number, kStartedAgainAfter);
+          machines_[number]->options.evicted = evicted;
+          machines_[number]->options.joins = !evicted.empty();
         });
       }});
 }
@@ -332,6 +336,8 @@ void Cluster::crash_machine(std::size_t number, nanoseconds back_after) {
   if (machine.running == nullptr) return;
   ++run_;
   ++machine.run;
+  machine.options.evicted.clear();
+  machine.options.joins = false;
   machine.requesters.clear();
   machine.running.reset();
   world_.after(back_after, 0, fingerprint_of("machine", number), [this, number] { start_machine(number); });

@@ -162,6 +162,8 @@ void ControlVerbs::answer(const Asked<control::Ps>& asked) {
   for (const Quarantine::Entry& entry : parts_.quarantine.list(now))
     answer.quarantined.push_back(
         {.entity = entry.entity, .method = entry.method, .deaths = entry.deaths, .next_attempt_s = entry.left.count()});
+  if (parts_.list_waiting)
+    for (const auto& [machine, why] : parts_.list_waiting()) answer.evicted.push_back({machine, why});
   finish_with(asked.reply, answer);
 }
 

@@ -39,6 +39,7 @@ struct ControlVerbsParts {
   std::function<std::expected<void, SupervisorError>(const protocol::control::Restart::Request&, ControlReply reply)>
       restart;
   std::function<bool()> is_restarting;
+  std::function<std::map<std::string, std::string>()> list_waiting;  // evicted machines, and why; may be empty
   std::function<void(std::string why)> stop;
 };
 

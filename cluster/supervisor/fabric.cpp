@@ -103,6 +103,7 @@ Fabric::Fabric(FabricParts parts)
               .restart = [this](const protocol::control::Restart::Request& request,
                                 ControlReply reply) { return restart(request, std::move(reply)); },
               .is_restarting = [this] { return restart_.is_under_way(); },
+              .list_waiting = std::move(parts.list_waiting),
               .stop = [this](const std::string& why) { stop(why); }}) {
   coordination_.watch(kMemberPrefix, [this](const CoordinationChange& change) { on_member_change(change); });
 }

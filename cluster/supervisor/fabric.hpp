@@ -9,6 +9,7 @@
 #include <chrono>
 #include <expected>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -55,6 +56,8 @@ struct FabricParts {
   std::function<void(const protocol::ModuleOrigin& origin, const std::string& address,
                      std::move_only_function<void(const std::expected<ModuleCopy, SupervisorError>&)> done)>
       fetch_module = {};
+  /// With `machines`: those that were evicted and wait to be let in, and why.
+  std::function<std::map<std::string, std::string>()> list_waiting = {};
   /// All nodes have ended, and every request is answered. Called once, as the last thing; it must not destroy the
   /// fabric.
   std::function<void(const FabricEnd&)> on_end;
@@ -77,6 +80,10 @@ class Fabric {
   void depose(SupervisorError error);
 
   [[nodiscard]] bool is_stopping() const { return is_stopping_; }
+  /// Of the nodes on that machine.
+  [[nodiscard]] std::size_t count_shards(const std::string& machine) const;
+  /// For `epic events`.
+  void note_eviction(const std::string& machine, const std::string& why);
 
  private:
   void open_machines();

@@ -91,6 +91,17 @@ void Fabric::on_machine_gone(const std::string& machine) {
   leaving_.erase(machine);
 }
 
+std::size_t Fabric::count_shards(const std::string& machine) const {
+  std::size_t count = 0;
+  for (const NodeId node : fleet_.list_on(machine)) count += shards_.count_owned(node);
+  return count;
+}
+
+void Fabric::note_eviction(const std::string& machine, const std::string& why) {
+  is_noted_ = false;
+  trail_.add({.time = host_.wall_now(), .node = machine, .what = "evicted", .why = why});
+}
+
 /// In order: its shards move to the others first.
 void Fabric::on_machine_leaves(const std::string& machine) {
   if (is_stopping_ || !leaving_.insert(machine).second) return;

@@ -28,8 +28,8 @@ class FabricTrail {
   struct Entry {
     std::uint64_t number = 0;  // from 1
     Time time = {};
-    std::string node;  // "node-2"
-    std::string what;  // "ready", "died", "ended", "moved", "quarantined", "released"
+    std::string node;  // "node-2", or a machine that is evicted
+    std::string what;  // "ready", "died", "ended", "moved", "quarantined", "released", "evicted"
     std::string why = {};
     std::optional<std::chrono::microseconds> took = {};
     std::vector<kernel::ShardId> shards = {};  // that moved

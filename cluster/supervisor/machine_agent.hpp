@@ -67,6 +67,10 @@ class MachineAgent {
   void ask(const ControlRequest& request, ControlReply reply) { requests_.ask(request, std::move(reply)); }
   /// Asks the leader to let the machine leave the fabric; on_dismissed follows.
   void leave();
+  /// While there is a link; it is not said later.
+  void report(const protocol::Unreached& unreached) {
+    if (send_) send_(unreached);
+  }
   /// The machine's lease: its nodes run no longer than that.
   void on_renewed(io::BootTime valid_until) { leased_.on_renewed(valid_until); }
   /// At once; nothing is said about them any more.
@@ -106,6 +110,8 @@ class MachineAgent {
   /// Those are for guests of a supervisor (module_fetch.hpp).
   void carry_out(const protocol::Settings&) {}
   void carry_out(const protocol::ModulePart&) {}
+  /// It is for other machines (reachability.hpp).
+  void carry_out(const protocol::Reached&) {}
 
   void on_said(protocol::ProcessId id, const protocol::FromNode& message);
   void on_end(protocol::ProcessId id, ProcessEnd end);

@@ -29,6 +29,8 @@ class MachineRunner {
   MachineRunner(const SupervisorOptions& options, const RunPaths& paths, const files::Directory& directory,
                 LogHub& logs, MachineModules& modules, GrantWriter::OpenStore open_store);
   [[nodiscard]] int run();
+  /// Why the machine was evicted; empty: it was not.
+  [[nodiscard]] std::string evicted() const { return machine_ ? machine_->evicted() : std::string(); }
 
  private:
   /// Returns where others reach this machine.

@@ -57,7 +57,8 @@ MachineSupervisor::MachineSupervisor(Parts parts)
           {.lease = {.timeout = options_.lease, .margin = options_.lease_margin},
            .machine = machine_,
            .address = address_,
-           .joins = options_.joins},
+           .joins = options_.joins,
+           .waits_for = options_.evicted},
           {.boot_now = [this] { return host_.boot_now(); },
            .on_machine =
                [this](const std::string& machine, const std::optional<std::string>& address) {
@@ -65,6 +66,10 @@ MachineSupervisor::MachineSupervisor(Parts parts)
                    addresses_[machine] = *address;
                  else
                    addresses_.erase(machine);
+                 if (address && machine != machine_ && *address != address_)
+                   reach_.add(machine, *address);
+                 else
+                   reach_.remove(machine);
                  if (machines_) address ? machines_->on_key(machine) : machines_->on_key_gone(machine);
                  begin_if_complete();
                },
@@ -90,12 +95,24 @@ MachineSupervisor::MachineSupervisor(Parts parts)
                    say(LogLevel::error,
                        fmt::format("Coordination by {} fails, so this machine's lease is not renewed just now: {}",
                                    coordination_name_, why));
-               }}) {}
+               },
+           .on_evicted = [this](const std::string& why) { on_evicted(why); },
+           .on_waiting =
+               [this](const std::string& machine, const std::optional<std::string>& why) {
+                 if (why)
+                   waiting_[machine] = *why;
+                 else
+                   waiting_.erase(machine);
+               },
+           .hesitates = [this] { return !reach_.list_silent().empty(); }}) {}
 
 MachineSupervisor::~MachineSupervisor() = default;
 
 void MachineSupervisor::start() {
   say(LogLevel::info, fmt::format("This machine is {}.", machine_));
+  if (is_waiting_)
+    say(LogLevel::warn,
+        fmt::format("It was evicted, because it {}, and waits until it reaches all machines.", options_.evicted));
   membership_.start();
   start_timer_.expires_after(options_.start_timeout, [this] {
     fail({fmt::format("Coordination by {} has given this machine no lease within {}{}", coordination_name_,
@@ -116,6 +133,8 @@ void MachineSupervisor::tick() {
   if (exit_code_) return;
   tick_.expires_after(kMachineTick, [this] { tick(); });
   if (!link_) connect();
+  is_waiting_ ? enter_when_reached() : watch_others();
+  if (exit_code_) return;
   if (!fabric_ && !is_leaving_ && !host_.is_directory_in_place()) leave("its directory is gone");
 }
 
@@ -132,7 +151,7 @@ void MachineSupervisor::follow(const std::optional<std::string>& leader) {
 
 /// Tried again with each tick.
 void MachineSupervisor::connect() {
-  if (!leader_ || machines_ || is_dismissed_ || exit_code_) return;
+  if (!leader_ || machines_ || is_dismissed_ || is_waiting_ || exit_code_) return;
   const auto address = addresses_.find(*leader_);
   if (address == addresses_.end()) return;
   link_ = connect_to_(address->second);
@@ -155,6 +174,7 @@ void MachineSupervisor::connect() {
 void MachineSupervisor::handle(const ControlRequest& request, ControlReply reply) {
   if (fabric_) return fabric_->handle(request, std::move(reply));
   if (request.verb == control::Ping::kVerb.name) return answer_ping(reply);
+  if (is_waiting_ && request.verb != control::Stop::kVerb.name) return refuse_waiting(reply);
   if (request.verb == control::Restart::kVerb.name) return ask_to_restart(request, std::move(reply));
   if (request.verb != control::Stop::kVerb.name) return agent_.ask(request, std::move(reply));
   reply.part(codec::describe_json(control::Stop::Answer{.node = "supervisor", .event = "stopping", .unsaved = {}}));
@@ -325,6 +345,8 @@ void MachineSupervisor::accept(const std::shared_ptr<LinkToMachine>& link) {
                      const auto* const hello = std::get_if<protocol::Hello>(&message);
                      if (name->empty() && try_answer(message, *self.lock())) return;
                      if (!machines_ || exit_code_ || (hello != nullptr) != name->empty()) return drop();
+                     if (const auto* const unreached = std::get_if<protocol::Unreached>(&message))
+                       return partitions_.report(*name, unreached->machines, host_.now());
                      if (hello == nullptr) return machines_->on_message(*name, *number, message);
                      const auto greeted = machines_->greet(*hello, [self](const protocol::ToMachine& answer) {
                        if (const auto open = self.lock()) open->send(answer);
@@ -350,6 +372,10 @@ bool MachineSupervisor::try_answer(const protocol::FromMachine& message, LinkToM
                                  .architecture = std::string(kArchitecture),
                                  .manifest = options_.manifest,
                                  .module = copy == nullptr ? std::string() : copy->digest});
+    return true;
+  }
+  if (std::holds_alternative<protocol::ReachWanted>(message)) {
+    link.send(protocol::Reached{});
     return true;
   }
   const auto* const wanted = std::get_if<protocol::ModuleWanted>(&message);
@@ -381,6 +407,7 @@ void MachineSupervisor::begin_if_complete() {
                   .takeover = std::move(takeover),
                   .fetch_module = [this](const auto& origin, const auto& address,
                                          auto done) { fetch_.get(origin, address, std::move(done)); },
+                  .list_waiting = [this] { return list_waiting(); },
                   .on_end = [this](const FabricEnd& end) { on_fabric_end(end); }});
   fabric_->start();
 }
@@ -432,8 +459,9 @@ void MachineSupervisor::finish(int exit_code, std::optional<SupervisorError> err
   fetch_.end();
   leave_timer_.cancel();
   start_timer_.cancel();
+  reach_.end();
   if (error) say(LogLevel::error, error->message);
-  if (error && options_.on_error) options_.on_error(*error);
+  if (error && options_.on_error && evicted_.empty()) options_.on_error(*error);
   if (!error && options_.on_event) options_.on_event({SupervisorEventKind::stopped, {}});
   for (const ControlReply& watcher : stop_watchers_)
     watcher.finish(

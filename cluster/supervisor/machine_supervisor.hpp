@@ -4,6 +4,10 @@
 // It keeps the machine's place in coordination, runs its nodes, and leads the fabric when it is its turn. Until then
 // control requests go on to the supervisor that leads.
 //
+// A machine that is evicted, because it cannot reach others, ends as one that has lost its lease. Another supervisor
+// with another name follows it (SupervisorOptions::evicted), which belongs to the fabric again when it reaches all
+// machines.
+//
 // It lives in the world that its Host, its coordination and its links give it, and has no other.
 //
 // Not here: what it consists of (membership.hpp, machine_agent.hpp, machines.hpp, fabric.hpp), sockets and signals
@@ -23,6 +27,8 @@
 #include "cluster/supervisor/membership.hpp"
 #include "cluster/supervisor/module_fetch.hpp"
 #include "cluster/supervisor/modules.hpp"
+#include "cluster/supervisor/partitions.hpp"
+#include "cluster/supervisor/reachability.hpp"
 
 namespace epic::cluster {
 
@@ -68,6 +74,8 @@ class MachineSupervisor {
   [[nodiscard]] bool is_stopping() const { return fabric_ ? fabric_->is_stopping() : is_leaving_; }
   /// It has a fabric.
   [[nodiscard]] bool leads() const { return fabric_ != nullptr; }
+  /// Why it was evicted, as in "cannot reach oak"; empty: it was not.
+  [[nodiscard]] const std::string& evicted() const { return evicted_; }
   /// After the end: the links have taken everything, and the lease was given back.
   [[nodiscard]] bool has_said_all() const;
 
@@ -82,11 +90,15 @@ class MachineSupervisor {
   void get_module(const protocol::ModuleOrigin& origin, MachineAgent::Parts::ModuleDone done);
   void ask_to_restart(ControlRequest request, ControlReply reply);
   void answer_ping(const ControlReply& reply) const;
+  void watch_others();
+  void enter_when_reached();
+  void refuse_waiting(const ControlReply& reply) const;
   void leave(const std::string& why);
   void on_dismissed(const protocol::Dismiss& message);
   void on_nodes_ready(std::vector<FabricReady::Node> nodes);
   void tell_setup();
   void on_lost(const std::string& why);
+  void on_evicted(const std::string& why);
   void fail(SupervisorError error);
 
   // ---- for guests
@@ -97,6 +109,9 @@ class MachineSupervisor {
   void read_rows();
   void on_rows(const Rows& rows);
   void begin_if_complete();
+  [[nodiscard]] std::map<std::string, std::string> list_waiting() const;
+  void end_partitions();
+  void evict(const Partitions::Eviction& eviction);
   [[nodiscard]] std::expected<std::optional<ModuleCopy>, SupervisorError> find_module(Takeover& takeover);
   void on_fabric_end(const FabricEnd& end);
 
@@ -117,6 +132,13 @@ class MachineSupervisor {
   Host::TimePoint begun_at_ = host_.now();
   std::chrono::system_clock::time_point begun_time_ = host_.wall_now();
   ModuleFetch fetch_{host_, modules_, connect_to_};
+  Reachability reach_{host_, connect_to_};
+  Partitions partitions_{options_.lease};             // while it leads
+  bool is_waiting_ = !options_.evicted.empty();       // to be let in
+  std::optional<Host::TimePoint> reaches_all_since_;  // meanwhile
+  bool has_reported_ = false;                         // machines that it cannot reach
+  std::map<std::string, std::string> waiting_;        // machines that wait to be let in, and why
+  std::string evicted_;
   bool is_fetching_ = false;          // what it is to lead with
   std::optional<Machines> machines_;  // while it leads
   MachineAgent agent_;

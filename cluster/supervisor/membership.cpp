@@ -9,6 +9,7 @@ namespace epic::cluster {
 namespace {
 
 constexpr std::chrono::milliseconds kRetry{500};
+constexpr std::string_view kApartPrefix = "apart/";
 
 }  // namespace
 
@@ -17,6 +18,7 @@ Membership::Membership(Host& host, Coordination& coordination, Settings settings
       coordination_(coordination),
       settings_(std::move(settings)),
       events_(std::move(events)),
+      may_enter_(settings_.waits_for.empty()),
       keeper_(coordination, settings_.lease,
               {.boot_now = events_.boot_now,
                .wake_after =
@@ -44,7 +46,42 @@ void Membership::on_renewed(io::BootTime valid_until) {
 void Membership::begin() {
   coordination_.watch(kMachinePrefix, [this](const CoordinationChange& change) { on_machine_change(change); });
   coordination_.watch(kLeaderKey, [this](const CoordinationChange& change) { on_leader_change(change); });
+  coordination_.watch(kApartPrefix, [this](const CoordinationChange& change) { on_apart_change(change); });
+  may_enter_ ? put_own_key() : put_waiting_key();
+}
+
+/// Others show it; nothing depends on it.
+void Membership::put_waiting_key() {
+  coordination_.put_if_absent(std::string(kWaitingPrefix) + settings_.machine, settings_.waits_for, *keeper_.lease(),
+                              [](const auto&) {});
+  expect_leader();
+}
+
+/// A fabric that nobody leads for so long has ended.
+void Membership::expect_leader() {
+  if (!leader_.empty()) return;
+  join_timer_.expires_after(settings_.lease.timeout + kJoinPatience, [this] { events_.on_no_fabric(); });
+}
+
+void Membership::enter() {
+  if (is_over_ || std::exchange(may_enter_, true)) return;
   put_own_key();
+}
+
+void Membership::evict(const std::string& machine, const std::string& why, std::move_only_function<void(bool)> done) {
+  if (is_over_ || !keeper_.lease()) return done(false);
+  coordination_.put_if_absent(std::string(kEvictedPrefix) + machine, why, *keeper_.lease(),
+                              [done = std::move(done)](const auto& is_put) mutable { done(is_put.has_value()); });
+}
+
+void Membership::on_apart_change(const CoordinationChange& change) {
+  if (is_over_) return;
+  if (change.key.starts_with(kWaitingPrefix)) {
+    if (events_.on_waiting) events_.on_waiting(change.key.substr(kWaitingPrefix.size()), change.value);
+  } else if (change.value && change.key == std::string(kEvictedPrefix) + settings_.machine) {
+    is_over_ = true;
+    events_.on_evicted(*change.value);
+  }
 }
 
 /// Again until it is seen: whether it took effect may be unknown.
@@ -75,9 +112,10 @@ void Membership::on_leader_change(const CoordinationChange& change) {
   if (leads_) return;  // its own key is still to be seen
   if (leader_.empty()) {
     if (!before.empty()) events_.on_leader(std::nullopt);
-    return try_lead();
+    return may_enter_ ? try_lead() : expect_leader();
   }
   has_seen_leader_ = true;
+  hesitates_since_.reset();
   join_timer_.cancel();
   lead_timer_.cancel();
   events_.on_leader(leader_);
@@ -88,6 +126,8 @@ void Membership::try_lead() {
   const bool may_lead = !settings_.joins || has_seen_leader_;
   if (is_over_ || leads_ || !may_lead || !is_registered_ || !leader_.empty() || !keeper_.lease()) return;
   lead_timer_.expires_after(kRetry, [this] { try_lead(); });
+  if (!hesitates_since_) hesitates_since_ = host_.now();
+  if (host_.now() - *hesitates_since_ < settings_.lease.timeout && events_.hesitates()) return;
   coordination_.put_if_absent(kLeaderKey, settings_.machine, *keeper_.lease(), [this](const auto& is_put) {
     if (!is_over_ && is_put && *is_put) lead();
   });

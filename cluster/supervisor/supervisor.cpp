@@ -31,6 +31,19 @@ class IgnoreSigpipe {
   void (*before_)(int);
 };
 
+/// An evicted machine goes on under another name.
+int run_machine(SupervisorOptions options, const RunPaths& paths, const files::Directory& directory, LogHub& logs,
+                ModuleCopies& modules) {
+  while (true) {
+    MachineRunner runner(options, paths, directory, logs, modules, opener_of(options));
+    const int exit_code = runner.run();
+    if (runner.evicted().empty()) return exit_code;
+    options.evicted = runner.evicted();
+    options.joins = true;
+    options.on_ready = {};
+  }
+}
+
 /// The exit code.
 std::expected<int, SupervisorError> run(const SupervisorOptions& options) {
   if (options.node_count == 0 || options.shard_count == 0)
@@ -50,7 +63,7 @@ std::expected<int, SupervisorError> run(const SupervisorOptions& options) {
     auto module = EPIC_TRY(modules.take());
     exit_code = FabricRunner(options, paths, lock.directory(), number, *logs, modules, std::move(module)).run();
   } else {
-    exit_code = MachineRunner(options, paths, lock.directory(), *logs, modules, opener_of(options)).run();
+    exit_code = run_machine(options, paths, lock.directory(), *logs, modules);
   }
   remove_run_files(lock.directory());
   return exit_code;

@@ -89,7 +89,8 @@ struct SupervisorOptions {
   std::string coordination = {};      // of several machines, as check_coordination() takes it; empty: this one is alone
   std::string machine_name = {};      // its start; empty: the host's
   bool joins = false;                 // a fabric that runs, with more nodes
-  protocol::TcpPlace tcp = {};        // how processes of other machines reach the nodes of this one
+  std::string evicted = {};     // why this machine was evicted just now, and waits to be let in; empty: it was not
+  protocol::TcpPlace tcp = {};  // how processes of other machines reach the nodes of this one
   std::chrono::milliseconds lease{std::chrono::seconds(5)};         // after which a machine that is silent is gone
   std::chrono::milliseconds lease_margin{std::chrono::seconds(1)};  // as LeaseSettings has it
   std::uint32_t shard_count = 64;

@@ -69,11 +69,17 @@ struct Ps {
     std::uint32_t deaths = 0;
     std::int64_t next_attempt_s = 0;  // from now
   };
+  /// A machine that cannot reach all others, and waits until it can.
+  struct Evicted {
+    std::string machine;
+    std::string why;  // "cannot reach oak-3f2a91c7"
+  };
   struct Answer {
     std::vector<Node> nodes = {};  // nodes removed by scale are left out
     Supervisor supervisor = {};
     std::string setup;  // none, running, done, failed
     std::vector<Quarantined> quarantined = {};
+    std::vector<Evicted> evicted = {};
   };
 };
 BOOST_DESCRIBE_STRUCT(Ps::Slot, (), (node, pid, state, shards))
@@ -82,7 +88,8 @@ BOOST_DESCRIBE_STRUCT(Ps::Node, (Ps::Slot, NodeCounters),
                        machine, address))
 BOOST_DESCRIBE_STRUCT(Ps::Supervisor, (), (pid, uptime_ms))
 BOOST_DESCRIBE_STRUCT(Ps::Quarantined, (), (entity, method, deaths, next_attempt_s))
-BOOST_DESCRIBE_STRUCT(Ps::Answer, (), (nodes, supervisor, setup, quarantined))
+BOOST_DESCRIBE_STRUCT(Ps::Evicted, (), (machine, why))
+BOOST_DESCRIBE_STRUCT(Ps::Answer, (), (nodes, supervisor, setup, quarantined, evicted))
 
 /// The ready nodes and the owner of each shard.
 struct Nodes {

@@ -10,10 +10,11 @@
 //   SpawnedNode, NodeSaid, NodeWrote, NodeEnded …  ─▶
 //   MachineAsked                    ─▶ …a control request…  ◀─ MachineAnswered
 //   MachineLeaves                   ─▶ …drains its nodes…   ◀─ Dismiss
+//   Unreached                       ─▶ …while it cannot reach another machine…
 //
 // A link may break while both sides live, so each keeps what it has sent until the other has confirmed it by Counted,
-// and sends the rest again on the next link: Hello and Welcome say how many messages have come. Those two, and Counted,
-// are not counted themselves.
+// and sends the rest again on the next link: Hello and Welcome say how many messages have come. Those two, Counted and
+// Unreached are not counted themselves.
 //
 // Not here: what nodes and their supervisor say to each other (supervision.hpp), who leads
 // (cluster/supervisor/membership.hpp).
@@ -216,7 +217,26 @@ struct MachineLeaves {
 };
 BOOST_DESCRIBE_STRUCT(MachineLeaves, (), ())
 
+/// The machines that it cannot reach at the moment; said again and again, and once when there are none any more.
+struct Unreached {
+  struct Machine {
+    std::string machine;
+    std::chrono::nanoseconds silence{0};  // since it has last answered
+    bool operator==(const Machine&) const = default;
+  };
+  std::vector<Machine> machines;
+  bool operator==(const Unreached&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Unreached::Machine, (), (machine, silence))
+BOOST_DESCRIBE_STRUCT(Unreached, (), (machines))
+
 // ---- a guest to any supervisor: instead of Hello, on a link of its own, one at a time; each is answered
+
+/// From another machine, which wants to know whether it can reach this one: Reached.
+struct ReachWanted {
+  bool operator==(const ReachWanted&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(ReachWanted, (), ())
 
 /// From a machine that is to join: Settings.
 struct SettingsWanted {
@@ -232,8 +252,9 @@ struct ModuleWanted {
 };
 BOOST_DESCRIBE_STRUCT(ModuleWanted, (), (digest, offset))
 
-using FromMachine = std::variant<Hello, Counted, SpawnedNode, UnspawnedNode, NodeSaid, NodeWrote, NodeGarbled,
-                                 NodeCutOff, NodeEnded, MachineAsked, MachineLeaves, SettingsWanted, ModuleWanted>;
+using FromMachine =
+    std::variant<Hello, Counted, SpawnedNode, UnspawnedNode, NodeSaid, NodeWrote, NodeGarbled, NodeCutOff, NodeEnded,
+                 MachineAsked, MachineLeaves, SettingsWanted, ModuleWanted, Unreached, ReachWanted>;
 
 // ---- the leader to a machine
 
@@ -310,7 +331,12 @@ struct ModulePart {
 };
 BOOST_DESCRIBE_STRUCT(ModulePart, (), (digest, size, offset, bytes))
 
+struct Reached {
+  bool operator==(const Reached&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Reached, (), ())
+
 using ToMachine = std::variant<Welcome, Counted, FabricNotes, SpawnNode, ToldNode, SignalNode, DropNode,
-                               MachineAnswered, Dismiss, Settings, ModulePart>;
+                               MachineAnswered, Dismiss, Settings, ModulePart, Reached>;
 
 }  // namespace epic::protocol

@@ -2,6 +2,7 @@
 // FakeHost: a world for a supervisor in which nothing happens by itself: time passes when the test says so, and
 // processes are objects of the test.
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -114,6 +115,14 @@ class FakeHost final : public Host {
     now_ = next.key().first;
     next.mapped()();
     return true;
+  }
+
+  /// Timers that were due meanwhile run afterwards.
+  void stand_still(std::chrono::nanoseconds duration) {
+    std::map<std::pair<TimePoint, TimerId>, Task> late;
+    now_ += duration;
+    for (auto& [at, task] : timers_) late.emplace(std::pair(std::max(at.first, now_), at.second), std::move(task));
+    timers_ = std::move(late);
   }
 
   std::vector<std::shared_ptr<FakeNode>> spawned;  // shared with their processes; the newest last

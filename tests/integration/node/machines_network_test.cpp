@@ -377,3 +377,44 @@ TEST_CASE("machines network: a machine that is cut off loses its shards, and joi
   wait_until_spread(again, 3, 6);
   for (int i = 0; i < kShards; ++i) CHECK(again.try_add(std::to_string(i)) == 3);
 }
+
+TEST_CASE(
+    "machines network: of two machines that cannot reach each other one is evicted, the others go on with its shards, "
+    "and it comes back by itself",
+    "[node][large]") {
+  if (!is_possible()) return;
+  NetworkFabric fabric(1);
+  JoinedMachine& second = fabric.join(2, 1);
+  JoinedMachine& third = fabric.join(3, 1);
+  wait_until_spread(third, 3, 3);
+  for (const bool is_one_way : {false, true}) {
+    fabric.network.cut(2, 3);
+    if (!is_one_way) fabric.network.cut(3, 2);
+    const auto cut_at = Clock::now();
+    second.wait_until("one is evicted and its shards are with the others", [&] {
+      const auto ps = fabric.first().ask("ps");
+      return ps.at("evicted").as_array().size() == 1 && has_shards_on(ps, 2, 2);
+    });
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - cut_at);
+    WARN("from the cut to the last shard: " << took.count() << " ms, with a lease of 4 s");
+    const bool is_second_out = !second.try_ask("ps", {});
+    const JoinedMachine& out = is_second_out ? second : third;
+    const JoinedMachine& kept = is_second_out ? third : second;
+    CHECK(count_answers(fabric.network, is_second_out ? 3 : 2, kept.home()) == kShards);
+    CHECK(count_answers(fabric.network, 1, fabric.home()) == kShards);
+    const auto told = ControlClient::connect(out.home() / ".epic" / "control.sock")->request("ps", {}, 5s);
+    REQUIRE_FALSE(told);
+    CHECK_THAT(told.error().message, Catch::Contains("evicted from the fabric, because it cannot reach"));
+    const auto ps = kept.try_ask("ps", {});
+    REQUIRE(ps);
+    CHECK_THAT(ps->at("evicted").at(0).at("why").as_string().c_str(), Catch::Contains("cannot reach"));
+    const auto events = fabric.first().stream("events");
+    CHECK(std::ranges::any_of(events, [](const json::object& event) { return event.at("what") == "evicted"; }));
+
+    fabric.network.heal();
+    wait_until_spread(kept, 3, 3);
+    wait_until_spread(out, 3, 3);
+    CHECK(count_answers(fabric.network, is_second_out ? 2 : 3, out.home()) == kShards);
+    CHECK(fabric.first().ask("ps").at("evicted").as_array().empty());
+  }
+}

@@ -45,9 +45,10 @@ class LossyCoordination final : public Coordination {
 };
 
 struct Machine {
-  Machine(FakeHost& host, Coordination& service, const std::string& name, bool joins, int answers_lost = 0)
+  Machine(FakeHost& host, Coordination& service, const std::string& name, bool joins, int answers_lost = 0,
+          const std::string& waits_for = {})
       : way(service),
-        membership(host, way, {.machine = name, .address = "/" + name, .joins = joins},
+        membership(host, way, {.machine = name, .address = "/" + name, .joins = joins, .waits_for = waits_for},
                    {.boot_now = [&host] { return host.boot_now(); },
                     .on_machine =
                         [this](const std::string& machine, const std::optional<std::string>& address) {
@@ -58,7 +59,13 @@ struct Machine {
                     .on_renewed = [](io::BootTime) {},
                     .on_lost = [this](const std::string& why) { lost = why; },
                     .on_no_fabric = [this] { is_alone = true; },
-                    .on_delayed = [](const std::string&) {}}) {
+                    .on_delayed = [](const std::string&) {},
+                    .on_evicted = [this](const std::string& why) { evicted = why; },
+                    .on_waiting =
+                        [this](const std::string& machine, const std::optional<std::string>& why) {
+                          seen.push_back(why ? machine + " waits: " + *why : machine + " waits no more");
+                        },
+                    .hesitates = [this] { return hesitates; }}) {
     way.answers_lost = answers_lost;
     membership.start();
   }
@@ -66,6 +73,8 @@ struct Machine {
   std::vector<std::string> seen;
   int leads = 0;
   std::string lost;
+  std::string evicted;
+  bool hesitates = false;
   bool is_alone = false;
   Membership membership;
 };
@@ -138,6 +147,64 @@ TEST_CASE("membership: one that has ended its lease takes part no more", "[clust
   CHECK(is_ended);
   CHECK(leader.lost.empty());
   CHECK(other.leads == 1);
+}
+
+TEST_CASE("membership: a machine that is evicted hears why, and gives its place back when it has stopped",
+          "[cluster]") {
+  MembershipFixture f;
+  Machine oak(f.host, f.service, "oak", /*joins=*/false);
+  f.pass(1s);
+  Machine elm(f.host, f.service, "elm", /*joins=*/true);
+  f.pass(1s);
+  std::optional<bool> is_said;
+  oak.membership.evict("elm", "cannot reach ash", [&](bool is_done) { is_said = is_done; });
+  f.pass(1s);
+  CHECK(is_said == true);
+  CHECK(elm.evicted == "cannot reach ash");
+  CHECK(elm.lost.empty());
+  CHECK(oak.seen.back() == "elm at /elm");  // it may still serve
+  elm.membership.end([] {});
+  f.pass(1s);
+  CHECK(oak.seen.back() == "elm gone");
+}
+
+TEST_CASE("membership: a machine that waits is seen waiting, and is one of the fabric when it may", "[cluster]") {
+  MembershipFixture f;
+  Machine oak(f.host, f.service, "oak", /*joins=*/false);
+  f.pass(1s);
+  Machine elm(f.host, f.service, "elm", /*joins=*/true, 0, "cannot reach ash");
+  f.pass(30s);
+  CHECK(oak.seen == std::vector<std::string>{"oak at /oak", "elm waits: cannot reach ash"});
+  CHECK_FALSE(elm.is_alone);
+  elm.membership.enter();
+  f.pass(1s);
+  CHECK(oak.seen.back() == "elm at /elm");
+}
+
+TEST_CASE("membership: a machine that waits leads no fabric, and ends when nobody does", "[cluster]") {
+  MembershipFixture f;
+  Machine oak(f.host, f.service, "oak", /*joins=*/false);
+  f.pass(1s);
+  Machine elm(f.host, f.service, "elm", /*joins=*/true, 0, "cannot reach ash");
+  f.pass(1s);
+  oak.membership.end([] {});
+  f.pass(30s);
+  CHECK(elm.leads == 0);
+  CHECK(elm.is_alone);
+}
+
+TEST_CASE("membership: a machine that hesitates lets others lead, but not for ever", "[cluster]") {
+  MembershipFixture f;
+  Machine oak(f.host, f.service, "oak", /*joins=*/false);
+  f.pass(1s);
+  Machine elm(f.host, f.service, "elm", /*joins=*/false);
+  elm.hesitates = true;
+  f.pass(1s);
+  oak.membership.end([] {});
+  f.pass(1s);
+  CHECK(elm.leads == 0);
+  f.pass(10s);
+  CHECK(elm.leads == 1);
 }
 
 }  // namespace epic::cluster::test
