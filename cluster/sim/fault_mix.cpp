@@ -52,6 +52,7 @@ constexpr std::array kKinds = {
     std::pair(FaultKind::stop_machine, &FaultMix::stop_machine),
     std::pair(FaultKind::lose_database, &FaultMix::lose_database),
     std::pair(FaultKind::break_commits, &FaultMix::break_commits),
+    std::pair(FaultKind::part_machines, &FaultMix::part_machines),
 };
 static_assert(kKinds.size() * sizeof(std::uint32_t) == sizeof(FaultMix), "a weight without a kind is never drawn");
 
@@ -135,7 +136,8 @@ FaultMix FaultMix::machines() {
           .lose_contact = 8,
           .stop_machine = 2,
           .lose_database = 3,
-          .break_commits = 4};
+          .break_commits = 4,
+          .part_machines = 4};
 }
 
 std::vector<Fault> draw_schedule(std::uint64_t seed, const FaultMix& mix, const ScheduleOptions& options) {

@@ -62,6 +62,7 @@ struct FaultMix {
   std::uint32_t stop_machine = 0;   // a supervisor is asked to stop: its machine leaves, or the fabric stops
   std::uint32_t lose_database = 0;  // it cannot be reached
   std::uint32_t break_commits = 0;  // connections to it break at a commit, whose outcome is unknown then
+  std::uint32_t part_machines = 0;  // two machines are cut from each other for so long that one is evicted
 
   /// On several machines, over a database.
   [[nodiscard]] static FaultMix machines();
@@ -112,6 +113,7 @@ enum class FaultKind : std::uint8_t {
   stop_machine,
   lose_database,
   break_commits,
+  part_machines,
 };
 
 struct Fault {

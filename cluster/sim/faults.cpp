@@ -133,6 +133,8 @@ std::string Faults::strike(FaultKind kind, Dice dice) {
       return lose_database(dice);
     case FaultKind::break_commits:
       return break_commits(dice);
+    case FaultKind::part_machines:
+      return part_machines(dice.draw(cluster_.count_machines()), dice);
   }
   return {};
 }

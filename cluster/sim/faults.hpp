@@ -82,6 +82,8 @@ class Faults {
   std::string crash_leader(Dice& dice);
   std::string pause_machine(std::size_t machine, Dice& dice);
   std::string cut_machines(std::size_t one, Dice& dice);
+  std::string part_machines(std::size_t one, Dice& dice);
+  void cut_for(std::size_t one, std::size_t other, bool is_both_ways, nanoseconds duration);
   std::string break_links(Dice& dice);
   std::string lose_contact(std::size_t machine, Dice& dice);
   std::string stop_machine(std::size_t machine);

@@ -13,6 +13,7 @@ constexpr std::uint32_t kInTickPercent = 50;
 constexpr std::uint32_t kUncountedPercent = 30;
 constexpr std::uint32_t kApartPercent = 70;
 constexpr std::uint32_t kShardsMovePercent = 70;
+constexpr std::uint32_t kDeafPercent = 50;
 constexpr std::uint16_t kNodeNumbersMore = 8;  // nodes of a machine that is back have others
 constexpr nanoseconds kBackMax = 3s;
 constexpr nanoseconds kApartMore = 1s;  // than the machine stands still
@@ -100,6 +101,12 @@ std::string Faults::cut_machines(std::size_t one, Dice& dice) {
   const std::size_t other = (one + 1 + dice.draw(cluster_.count_machines() - 1)) % cluster_.count_machines();
   const bool is_both_ways = dice.chance(kBothWaysPercent);
   const nanoseconds duration = dice.between(50ms, kAwayMax);
+  cut_for(one, other, is_both_ways, duration);
+  return fmt::format("machine {} to machine {} is cut{} for {} ms", one, other, is_both_ways ? ", and back," : "",
+                     whole_ms(duration));
+}
+
+void Faults::cut_for(std::size_t one, std::size_t other, bool is_both_ways, nanoseconds duration) {
   std::vector<std::pair<Place, Place>> cuts{{place_of_machine(one), place_of_machine(other)}};
   for (std::uint16_t from = 1; from <= nodes_ + kNodeNumbersMore; ++from)
     for (std::uint16_t to = 1; to <= nodes_ + kNodeNumbersMore; ++to)
@@ -110,8 +117,27 @@ std::string Faults::cut_machines(std::size_t one, Dice& dice) {
     if (is_both_ways) network.cut(to, from);
   }
   later(duration, [this, cuts] { heal_all(cuts); });
-  return fmt::format("machine {} to machine {} is cut{} for {} ms", one, other, is_both_ways ? ", and back," : "",
-                     whole_ms(duration));
+}
+
+/// Until one of them is evicted. Now and then one does not hear of it, and goes on as long as its lease lets it.
+std::string Faults::part_machines(std::size_t one, Dice& dice) {
+  const std::size_t other = (one + 1 + dice.draw(cluster_.count_machines() - 1)) % cluster_.count_machines();
+  const bool is_both_ways = dice.chance(kBothWaysPercent);
+  const nanoseconds timeout = cluster_.lease()->timeout;
+  const nanoseconds duration = dice.between(2 * timeout, 4 * timeout);
+  cut_for(one, other, is_both_ways, duration);
+  const bool is_deaf = dice.chance(kDeafPercent);
+  if (is_deaf)
+    later(dice.between(timeout, timeout / 2 * 3), [this, one, timeout] {
+      SimMachine* const running = cluster_.find_machine(one);
+      if (running == nullptr || is_over_) return;
+      const ProcessId process = running->host().process_id();
+      cluster_.coordination().set_unreachable(process, true);
+      later(2 * timeout, [this, process] { cluster_.coordination().set_unreachable(process, false); });
+    });
+  move_client_later(timeout / 2 * 3);
+  return fmt::format("machine {} to machine {} is cut{} for {} ms{}", one, other, is_both_ways ? ", and back," : "",
+                     whole_ms(duration), is_deaf ? ", and the first one cannot reach the coordination service" : "");
 }
 
 std::string Faults::break_links(Dice& dice) {

@@ -193,6 +193,10 @@ epic_plant(machines_lease_checked_too_early runtime/io/engine.cpp
 epic_plant(machines_lease_checked_too_early runtime/io/engine.cpp
   "kernel_.on_time(clock_.monotonic_ns(), clock_.wall_ns());"
   "may_run_ = lease_.is_valid();" kept)
+epic_plant(machines_eviction_waits_for_nobody cluster/supervisor/machine_apart.cpp
+  "if (fabric_) fabric_->note_eviction(machine, why);"
+  "if (fabric_) fabric_->note_eviction(machine, why);
+    machines_->on_key_gone(machine);")
 
 # ---- a database that has lost something: that of another machine, or a copy
 epic_plant(standby_accepted runtime/storage/postgres_store.cpp

@@ -5,6 +5,7 @@
 
 #include <catch2/catch.hpp>
 #include <epic/epic.hpp>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -32,7 +33,8 @@ class Tally : public Entity {
 
  public:
   Task<std::int64_t> count() { co_return ++number_; }
-  EPIC_ENTITY(Tally, state(number_), methods(count))
+  Task<std::int64_t> count_at(Ref<Tally> other) { co_return co_await other->count(); }
+  EPIC_ENTITY(Tally, state(number_), methods(count, count_at))
 };
 
 const ModuleInfo& tallies() {
@@ -42,27 +44,43 @@ const ModuleInfo& tallies() {
 }
 
 struct SimulatedMachines {
-  Cluster cluster{{.seed = 1,
-                   .nodes = 4,
-                   .disk = {.is_server = true},
-                   .lease = cluster::LeaseSettings{.timeout = 2s, .margin = 400ms},
-                   .machines = 2},
-                  tallies()};
+  Cluster cluster;
   SimClient& client;
 
-  SimulatedMachines() : client((cluster.start(), cluster.add_client())) {
-    REQUIRE(cluster.world().run_until([this] { return cluster.is_ready() && cluster.find_leader(); }, 20s));
+  /// Returns when every machine has its nodes.
+  explicit SimulatedMachines(std::size_t machines = 2, std::uint64_t seed = 1)
+      : cluster({.seed = seed,
+                 .nodes = 4,
+                 .disk = {.is_server = true},
+                 .lease = cluster::LeaseSettings{.timeout = 2s, .margin = 400ms},
+                 .machines = machines},
+                tallies()),
+        client((cluster.start(), cluster.add_client())) {
+    REQUIRE(cluster.world().run_until([this] { return cluster.is_ready() && cluster.find_leader() && are_all_there(); },
+                                      20s));
   }
 
+  bool are_all_there() {
+    std::size_t nodes = 0;
+    for (std::size_t machine = 0; machine < cluster.count_machines(); ++machine) nodes += nodes_on(machine).size();
+    return nodes == 4;
+  }
   /// Empty: it has failed, or has not ended within that time.
   std::optional<std::int64_t> count(const std::string& key, std::chrono::nanoseconds within = 40s) {
+    return make([&] { return Ref<Tally>(key)->count(); }, within);
+  }
+  std::optional<std::int64_t> count_at(const std::string& key, const std::string& other) {
+    return make([&] { return Ref<Tally>(key)->count_at(Ref<Tally>(other)); });
+  }
+  std::optional<std::int64_t> make(const std::function<Call<std::int64_t>()>& call,
+                                   std::chrono::nanoseconds within = 40s) {
     struct Outcome {
       std::optional<std::int64_t> result;
       bool has_ended = false;
     };
     const auto outcome = std::make_shared<Outcome>();  // shared with the call
     cluster.world().enter(client.process_id(), [&] {
-      client.start<std::int64_t>(Ref<Tally>(key)->count(), [outcome](detail::ResultRecord<std::int64_t>& record) {
+      client.start<std::int64_t>(call(), [outcome](detail::ResultRecord<std::int64_t>& record) {
         outcome->has_ended = true;
         try {
           outcome->result = record.take();
@@ -78,6 +96,22 @@ struct SimulatedMachines {
     for (std::uint16_t node = 1; node <= 8; ++node)
       if (cluster.is_on(node, machine)) nodes.emplace(node, cluster.find_node(node)->process_id());
     return nodes;
+  }
+  /// What `from` and its nodes send to `to` and its nodes.
+  void cut(std::size_t from, std::size_t to) {
+    cluster.network().cut(cluster::sim::place_of_machine(from), cluster::sim::place_of_machine(to));
+    for (const auto& [one, its_process] : nodes_on(from))
+      for (const auto& [other, process] : nodes_on(to)) cluster.network().cut(one, other);
+  }
+  /// Each node can be called from each.
+  void check_all_reached() {
+    for (char one = 'a'; one < 'g'; ++one)
+      for (char other = 'a'; other < 'g'; ++other) {
+        const auto begun = cluster.world().now();
+        CAPTURE(one, other);
+        CHECK(count_at(std::string(1, one), std::string(1, other)).has_value());
+        CHECK(cluster.world().now() - begun < 500ms);
+      }
   }
 };
 
@@ -141,4 +175,44 @@ TEST_CASE("machines: calls that one has not answered when it stands still do not
 
   f.cluster.world().run_for(4s);
   for (const std::string& key : keys) CHECK(f.count(key, 1s).value_or(0) >= 2);
+}
+
+TEST_CASE(
+    "machines: of two that cannot reach each other one goes before calls have waited for two leases, and comes back",
+    "[sim]") {
+  for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+    CAPTURE(seed);
+    SimulatedMachines f(3, seed);
+    const std::size_t leader = *f.cluster.find_leader();
+    const std::size_t one = seed % 3;
+    const std::size_t other = (one + 1 + seed / 3 % 2) % 3;
+    f.cut(one, other);
+    if (seed % 2 == 0) f.cut(other, one);
+    f.cluster.world().run_for(5s);
+    CHECK((f.nodes_on(one).empty() || f.nodes_on(other).empty()));
+    CHECK(!f.nodes_on(3 - one - other).empty());
+    CHECK(f.cluster.find_leader() == leader);  // nobody reaches more machines
+    f.check_all_reached();
+
+    f.cluster.network().heal_all();
+    f.cluster.world().run_for(10s);
+    for (std::size_t machine = 0; machine < 3; ++machine) CHECK(!f.nodes_on(machine).empty());
+    f.check_all_reached();
+  }
+}
+
+TEST_CASE("machines: a leader that reaches none of the others gives way to them", "[sim]") {
+  SimulatedMachines f(3);
+  const std::size_t leader = *f.cluster.find_leader();
+  for (std::size_t other = 0; other < 3; ++other)
+    if (other != leader) f.cut(leader, other);
+  f.cluster.world().run_for(7s);
+  CHECK(f.nodes_on(leader).empty());
+  CHECK(f.cluster.find_leader().value_or(leader) != leader);
+  f.check_all_reached();
+
+  f.cluster.network().heal_all();
+  f.cluster.world().run_for(10s);
+  for (std::size_t machine = 0; machine < 3; ++machine) CHECK(!f.nodes_on(machine).empty());
+  f.check_all_reached();
 }
