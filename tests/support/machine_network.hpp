@@ -27,7 +27,7 @@ class MachineNetwork {
   ~MachineNetwork();
 
   [[nodiscard]] std::string address(std::size_t machine) const;
-  /// This process is on that machine from now on; it must have one thread.
+  /// The calling thread is on that machine from now on, with the threads and processes that it makes.
   void enter(std::size_t machine) const;
 
   /// What `from` sends to `to` gets lost.

@@ -5,6 +5,7 @@
 
 #include <poll.h>
 
+#include <array>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -25,6 +26,12 @@ class FailoverPair {
 
   [[nodiscard]] std::string url() const {
     return PostgresServer::url_through(place(0), database_) + "," + place(1).string();
+  }
+  /// The links.
+  [[nodiscard]] std::array<std::filesystem::path, 2> places() const { return {place(0), place(1)}; }
+  [[nodiscard]] std::string database() const {
+    return database_.substr(database_.find('/', database_.find('@')) + 1,
+                            database_.find('?') - database_.find('/', database_.find('@')) - 1);
   }
   /// Of the server that leads, past the links.
   [[nodiscard]] std::string direct_url() const { return PostgresServer::url_through(primary_->directory(), database_); }

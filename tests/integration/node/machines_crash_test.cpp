@@ -4,6 +4,8 @@
 // No acknowledged result may be lost or doubled, no answer may be stale, and every call must end. The longest time is
 // reported during which some register could not be used, since the fabric could recover (MachinesVictim::Suffered).
 //
+// With addresses of their own, the machines are also cut off from each other and from the database.
+//
 // EPIC_FAULTS sets the number of faults (a few by default), EPIC_SEED selects them; both are printed.
 
 #include <fmt/format.h>
@@ -133,15 +135,23 @@ CellOperation operation(CellOperation::Kind kind, std::int64_t argument, std::in
   return {.kind = kind, .argument = argument, .called_ns = called_ns, .returned_ns = called_ns + 5, .result = result};
 }
 
-void survive(MachinesVictim::By by, std::uint64_t count) {
+using On = MachinesVictim::On;
+
+void survive(MachinesVictim::By by, std::uint64_t count, On on = On::host) {
   const std::uint64_t seed = number_from("EPIC_SEED", std::random_device()());
   std::cout << fmt::format("EPIC_SEED={} EPIC_FAULTS={}\n", seed, count);
   CAPTURE(seed);
-  MachinesVictim victim(seed, by);
+  MachinesVictim victim(seed, by, on);
   std::vector<Client> clients;
-  for (const auto& directory : victim.directories())
-    clients.push_back(Client::connect(directory.string(), {.call_timeout = 20s}));
+  for (std::size_t machine = 0; machine < MachinesVictim::kMachines; ++machine)
+    clients.push_back(victim.connect(machine));
   RegisterCallers registers(clients, seed, 200ms);
+  victim.on_isolated = [&](std::size_t machine, Clock::time_point since) {
+    const auto answered = registers.newest_begun_of(machine) - since;
+    if (answered >= MachinesVictim::kLease)
+      FAIL_CHECK("a machine that was cut off has answered a call that was made "
+                 << std::chrono::duration_cast<std::chrono::milliseconds>(answered).count() << " ms later");
+  };
   LedgerCallers accounts(clients, seed, {.pause = 20ms, .may_time_out = true});
   KeyedCallers keyed(clients, seed, {.pause = 20ms});
 
@@ -180,4 +190,11 @@ TEST_CASE("machines: whatever happens to them and to their database, results las
 TEST_CASE("machines: whatever happens to them, to their database and to etcd, results last and answers are true",
           "[node][large]") {
   survive(MachinesVictim::By::etcd, number_from("EPIC_FAULTS", 4));
+}
+
+TEST_CASE("machines: whatever happens to them, their network and their database, results last and answers are true",
+          "[node][large]") {
+  const std::string why_not = epic::test::MachineNetwork::why_not();
+  if (!why_not.empty()) WARN("skipped: " << why_not);
+  if (why_not.empty()) survive(MachinesVictim::By::database, number_from("EPIC_FAULTS", 2), On::network);
 }

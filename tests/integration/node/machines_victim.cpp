@@ -11,6 +11,7 @@
 #include <set>
 #include <sstream>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "storage/open_store.hpp"
@@ -49,7 +50,13 @@ void stop_busy(pid_t process) {
 
 }  // namespace
 
-MachinesVictim::MachinesVictim(std::uint64_t seed, By by) : seed_(seed), random_(seed) {
+MachinesVictim::MachinesVictim(std::uint64_t seed, By by, On on) : seed_(seed), random_(seed) {
+  if (on == On::network) {
+    network_ = std::make_unique<MachineNetwork>(kMachines);
+    relay_ = std::make_unique<DatabaseRelay>(network_->address(MachineNetwork::kHost), database_.places());
+    std::ofstream(secret_.path() / "secret") << "the secret of the machines of this test\n";
+    fs::permissions(secret_.path() / "secret", fs::perms::owner_read | fs::perms::owner_write);
+  }
   if (by == By::etcd) {
     etcd_ = std::make_unique<EtcdServer>(EtcdServer::Members::three);
     coordination_ =
@@ -66,19 +73,35 @@ MachinesVictim::MachinesVictim(std::uint64_t seed, By by) : seed_(seed), random_
 }
 
 void MachinesVictim::start(std::size_t machine) {
-  machines_[machine].emplace(directories_[machine], "unused",
-                             real_nodes("ledger", kNodesOfEach, [this, machine](cluster::SupervisorOptions& options) {
-                               options.project_directory = directories_[0].path();
-                               options.store =
-                                   storage::locate_store(database_.url(), options.project_directory / ".epic");
-                               options.coordination = coordination_;
-                               options.lease = kLease;
-                               options.shard_count = kShards;
-                               options.restart = {.delay_first = 10ms, .delay_max = 100ms, .forget_after = 1s};
-                               if (machine == 0) return;
-                               options.run_directory = directories_[machine].path();
-                               options.joins = true;
-                             }));
+  const std::string url = relay_ ? relay_->url(PostgresServer::kRole, database_.database()) : database_.url();
+  machines_[machine].emplace(
+      directories_[machine], "unused",
+      real_nodes("ledger", kNodesOfEach,
+                 [this, machine, url](cluster::SupervisorOptions& options) {
+                   options.project_directory = directories_[0].path();
+                   options.store = storage::locate_store(url, options.project_directory / ".epic");
+                   options.coordination = coordination_;
+                   options.lease = kLease;
+                   options.shard_count = kShards;
+                   options.restart = {.delay_first = 10ms, .delay_max = 100ms, .forget_after = 1s};
+                   if (network_) options.tcp.host = network_->address(machine + 1);
+                   if (network_) options.tcp.secret_file = secret_.path() / "secret";
+                   if (machine == 0) return;
+                   options.run_directory = directories_[machine].path();
+                   options.joins = true;
+                 }),
+      [this, machine] {
+        if (network_) network_->enter(machine + 1);
+      });
+}
+
+Client MachinesVictim::connect(std::size_t machine) const {
+  std::optional<Client> client;
+  std::thread([&] {
+    if (network_) network_->enter(machine + 1);  // with the threads that the client makes
+    client = Client::connect(directories_[machine].path().string(), {.call_timeout = 20s});
+  }).join();
+  return *client;
 }
 
 void MachinesVictim::listen() {
@@ -149,7 +172,10 @@ bool MachinesVictim::is_whole() {
 
 bool MachinesVictim::leads(std::size_t machine) const {
   const std::string heard = machines_[machine]->heard();
-  return heard.contains("This supervisor leads") || heard.contains("Starting 4 nodes");
+  if (heard.contains("Starting 4 nodes") && !heard.contains("This supervisor leads no more")) return true;
+  const std::size_t begun = heard.rfind("This supervisor leads arena");
+  const std::size_t ended = heard.rfind("This supervisor leads no more");
+  return begun != std::string::npos && (ended == std::string::npos || begun > ended);
 }
 
 std::size_t MachinesVictim::leader() {
@@ -177,9 +203,12 @@ std::vector<pid_t> MachinesVictim::list_nodes(std::size_t machine) const {
 MachinesVictim::Suffered MachinesVictim::suffer() {
   listen();
   if (deck_.empty()) {
-    const auto end = static_cast<std::size_t>(etcd_ ? Fault::lose_etcd_member : Fault::fail_over) + 1;
-    for (std::size_t fault = 0; fault < end; ++fault) deck_.push_back(static_cast<Fault>(fault));
+    const auto end = static_cast<std::size_t>(network_ ? Fault::kill_machine : Fault::lose_etcd_member) + 1;
+    for (std::size_t fault = 0; fault < end; ++fault)
+      if (etcd_ || static_cast<Fault>(fault) != Fault::lose_etcd_member) deck_.push_back(static_cast<Fault>(fault));
     std::ranges::shuffle(deck_, random_);
+    if (network_)  // a short run is about the network
+      std::ranges::stable_partition(deck_, [](Fault fault) { return fault < Fault::cut_both_ways; });
   }
   const Fault fault = deck_.back();
   deck_.pop_back();
@@ -226,6 +255,18 @@ std::string MachinesVictim::inflict(Fault fault) {
       return "fail over to the standby";
     case Fault::lose_etcd_member:
       return lose_etcd_member();
+    case Fault::cut_both_ways:
+      return cut_two(true);
+    case Fault::cut_one_way:
+      return cut_two(false);
+    case Fault::isolate:
+      return isolate();
+    case Fault::mute:
+      return mute();
+    case Fault::part:
+      return part();
+    case Fault::kill_machine:
+      return kill_machine();
   }
   return {};
 }
@@ -313,6 +354,61 @@ std::string MachinesVictim::hold_up_commits() {
   wait(time);
   database_.standby().resume();
   return time > kLease ? "stop the standby for longer than the leases" : "stop the standby for a while";
+}
+
+// ---- those of the network
+
+/// All others, and the database, can be reached.
+std::string MachinesVictim::cut_two(bool is_both_ways) {
+  const std::size_t one = random_() % kMachines;
+  const std::size_t other = (one + 1 + random_() % (kMachines - 1)) % kMachines;
+  network_->cut(one + 1, other + 1);
+  if (is_both_ways) network_->cut(other + 1, one + 1);
+  const auto time = any_stop();
+  wait(time);
+  network_->heal();
+  return fmt::format("cut a machine from one other{} for {}", is_both_ways ? "" : " in one direction",
+                     time > kLease ? "longer than its lease" : "a while");
+}
+
+std::string MachinesVictim::isolate() {
+  const std::size_t machine = any_machine();
+  const auto since = std::chrono::steady_clock::now();
+  network_->isolate(machine + 1);
+  const auto time = any_stop();
+  wait(time);
+  if (on_isolated) on_isolated(machine, since);
+  network_->heal();
+  return fmt::format("cut a machine from everything for {}", time > kLease ? "longer than its lease" : "a while");
+}
+
+/// It hears everything, and nobody hears it.
+std::string MachinesVictim::mute() {
+  const std::size_t machine = any_machine();
+  for (std::size_t other = 0; other <= kMachines; ++other)
+    if (other != machine + 1) network_->cut(machine + 1, other);
+  const auto time = any_stop();
+  wait(time);
+  network_->heal();
+  return fmt::format("lose all that a machine sends for {}", time > kLease ? "longer than its lease" : "a while");
+}
+
+/// It reaches the database and no other machine.
+std::string MachinesVictim::part() {
+  const std::size_t machine = any_machine();
+  for (std::size_t other = 1; other <= kMachines; ++other)
+    if (other != machine + 1) network_->cut_both_ways(machine + 1, other);
+  const auto time = any_stop();
+  wait(time);
+  network_->heal();
+  return fmt::format("cut a machine from all others for {}", time > kLease ? "longer than its lease" : "a while");
+}
+
+/// All of its processes at once.
+std::string MachinesVictim::kill_machine() {
+  const std::size_t machine = any_machine();
+  for (const pid_t node : list_nodes(machine)) ::kill(node, SIGKILL);
+  return "kill a machine" + kill_supervisor(machine);
 }
 
 /// The others are enough.

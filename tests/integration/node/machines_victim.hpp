@@ -12,15 +12,19 @@
 #include <array>
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "epic/client.hpp"
+#include "integration/node/database_relay.hpp"
 #include "integration/node/failover_pair.hpp"
 #include "integration/node/real_fabric.hpp"
 #include "support/etcd_server.hpp"
+#include "support/machine_network.hpp"
 
 namespace epic::test {
 
@@ -34,8 +38,16 @@ class MachinesVictim {
   /// By what the supervisors agree: their database, or an etcd of three members.
   enum class By : std::uint8_t { database, etcd };
 
+  /// Where the machines are: on this host with sockets for each other, or on a network of their own, whose links fail.
+  enum class On : std::uint8_t { host, network };
+
   /// Returns when all nodes are ready.
-  MachinesVictim(std::uint64_t seed, By by);
+  MachinesVictim(std::uint64_t seed, By by, On on = On::host);
+
+  /// A client that runs on that machine.
+  [[nodiscard]] Client connect(std::size_t machine) const;
+  /// A machine has been cut off from all others and the database since then, and is about to be let back.
+  std::function<void(std::size_t machine, std::chrono::steady_clock::time_point since)> on_isolated;
 
   struct Suffered {
     std::string kind;
@@ -72,6 +84,12 @@ class MachinesVictim {
     kill_session,
     fail_over,
     lose_etcd_member,
+    cut_both_ways,
+    cut_one_way,
+    isolate,
+    mute,
+    part,
+    kill_machine,
   };
 
   [[nodiscard]] static bool stops_all(Fault fault);
@@ -96,6 +114,11 @@ class MachinesVictim {
   std::string hang_database();
   std::string hold_up_commits();
   std::string lose_etcd_member();
+  std::string cut_two(bool is_both_ways);
+  std::string isolate();
+  std::string mute();
+  std::string part();
+  std::string kill_machine();
   [[nodiscard]] std::chrono::milliseconds any_stop();
 
   std::uint64_t seed_;
@@ -104,6 +127,9 @@ class MachinesVictim {
   FailoverPair database_;
   std::unique_ptr<EtcdServer> etcd_;  // null: the database
   std::string coordination_ = "postgresql";
+  std::unique_ptr<MachineNetwork> network_;  // null: they are on this host
+  std::unique_ptr<DatabaseRelay> relay_;
+  TempDir secret_;
   std::array<ProjectDirectory, kMachines> directories_;
   std::array<std::optional<Supervised>, kMachines> machines_;
   std::string obstacle_;

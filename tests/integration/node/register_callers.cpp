@@ -37,6 +37,7 @@ std::vector<CellOperation> without_unseen(const std::vector<CellOperation>& hist
 
 RegisterCallers::RegisterCallers(std::vector<Client> clients, std::uint64_t seed, std::chrono::milliseconds pace)
     : pace_(pace),
+      newest_begun_(clients.size()),
       is_under_way_(clients.size()),
       clients_(std::move(clients)),
       thread_([this, seed](const std::stop_token& stop) { run(seed, stop); }) {}
@@ -115,6 +116,7 @@ void RegisterCallers::record(const Begun& begun, std::optional<std::int64_t> res
   if (!result) return;
   place.successes.push_back(Clock::now());
   place.newest_begun = std::max(place.newest_begun, begun.time);
+  newest_begun_[begun.client] = std::max(newest_begun_[begun.client], begun.time);
   if (begun.history + 1 != place.histories.size() || ++place.acknowledged < kHistoryMax) return;
   place.acknowledged = 0;
   place.histories.emplace_back();
@@ -128,6 +130,11 @@ std::string RegisterCallers::counts() const {
 bool RegisterCallers::have_all_succeeded_since(TimePoint time) const {
   const std::lock_guard lock(mutex_);
   return std::ranges::all_of(places_, [&](const Place& place) { return place.newest_begun > time; });
+}
+
+RegisterCallers::TimePoint RegisterCallers::newest_begun_of(std::size_t client) const {
+  const std::lock_guard lock(mutex_);
+  return newest_begun_[client];
 }
 
 std::chrono::milliseconds RegisterCallers::longest_gap(TimePoint from, TimePoint to) const {

@@ -37,6 +37,8 @@ class RegisterCallers {
   [[nodiscard]] std::string counts() const;
   /// At every place an operation has succeeded that began after `time`.
   [[nodiscard]] bool have_all_succeeded_since(TimePoint time) const;
+  /// When the newest operation of that client began that has succeeded.
+  [[nodiscard]] TimePoint newest_begun_of(std::size_t client) const;
   /// The longest time between two successes at one place, of those that lie in part between the two times; what lies
   /// before `from` does not count.
   [[nodiscard]] std::chrono::milliseconds longest_gap(TimePoint from, TimePoint to) const;
@@ -68,6 +70,7 @@ class RegisterCallers {
   TimePoint epoch_ = std::chrono::steady_clock::now();
   mutable std::mutex mutex_;
   std::array<Place, kPlaces> places_;
+  std::vector<TimePoint> newest_begun_;  // by client, of those that have succeeded
   std::vector<std::string> violations_;
   std::vector<std::array<std::atomic<bool>, kPlaces>> is_under_way_;  // for each client
   std::atomic<std::int64_t> last_value_ = 0;                          // each is written once
