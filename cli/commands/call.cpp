@@ -144,6 +144,7 @@ constexpr Command kCallCommand{
     .options = kCallOptions,
     .exit_codes = kCallExitCodes,
     .run = run_call,
+    .connects = true,
 };
 
 }  // namespace epic::cli

@@ -107,6 +107,7 @@ constexpr Command kCallsCommand{
     .options = kCallsOptions,
     .exit_codes = kCallsExitCodes,
     .run = run_calls,
+    .connects = true,
 };
 
 }  // namespace epic::cli

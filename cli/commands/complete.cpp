@@ -8,6 +8,7 @@
 #include "cli/commands/table.hpp"
 #include "cli/completion/completion.hpp"
 #include "cli/completion/live_names.hpp"
+#include "cli/parser/parser.hpp"
 #include "cli/project/context.hpp"
 
 namespace epic::cli {
@@ -24,19 +25,18 @@ void end_after(std::chrono::microseconds timeout) {
   ::setitimer(ITIMER_REAL, &timer, nullptr);
 }
 
-// The project of the command line being completed.
-std::filesystem::path start_of(const Context& context, const Arguments& arguments) {
-  const auto& words = arguments.words();
-  for (std::size_t i = 0; i + 1 < words.size(); ++i) {
-    if (words[i] == "-C" || words[i] == "--project") return words[i + 1];
-    if (words[i].starts_with("--project=")) return words[i].substr(std::string_view("--project=").size());
-  }
-  return context.start(arguments);
+// The command line being completed, without its last word.
+Arguments typed_so_far(const Arguments& arguments) {
+  std::vector<std::string> words = arguments.words();
+  if (!words.empty()) words.pop_back();
+  const Verb verb = find_verb(command_table(), words);
+  return parse(verb.command ? *verb.command : kHelpCommand, verb.rest).arguments;
 }
 
 Outcome run_complete(Context& context, const Arguments& arguments) {
   end_after(std::chrono::milliseconds(200));
-  LiveNames names(context.install(), start_of(context, arguments));
+  const Arguments line = typed_so_far(arguments);
+  LiveNames names(context.install(), context.start(line), chosen_place(line).value_or(std::nullopt));
   const Completion completion = complete(command_table(), arguments.words(), names);
   std::string out;
   for (const Candidate& candidate : completion.candidates) {

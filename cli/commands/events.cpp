@@ -91,6 +91,7 @@ constexpr Command kEventsCommand{
     .options = kEventsOptions,
     .exit_codes = kEventsExitCodes,
     .run = run_events,
+    .connects = true,
 };
 
 }  // namespace epic::cli

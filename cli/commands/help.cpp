@@ -11,6 +11,7 @@
 #include "cli/parser/parser.hpp"
 #include "cli/project/context.hpp"
 #include "cli/project/manifest.hpp"
+#include "cli/project/user_settings.hpp"
 
 namespace epic::cli {
 namespace {
@@ -58,7 +59,11 @@ boost::json::value exit_codes_as_json() {
 }
 
 std::string settings_page(const Console& console) {
-  return topic_page(console, "settings in epic.toml", kSettingsExample, settings_sections(), kSettingsOrder);
+  Sections sections = settings_sections();
+  sections.push_back({"Your own, with 'epic config set'", {}});
+  for (const UserSettingText& setting : list_user_settings())
+    sections.back().second.emplace_back(setting.key, fmt::format("{}: {}", setting.summary, setting.accepts));
+  return topic_page(console, "settings in epic.toml", kSettingsExample, sections, kSettingsOrder);
 }
 
 boost::json::value settings_as_json() {

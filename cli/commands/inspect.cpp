@@ -118,6 +118,8 @@ constexpr Command kInspectCommand{
     .example = "epic inspect Player/Bob\nepic inspect 'Player/Bob: Slayer of armoured cylinders' -o json",
     .positionals = kInspectPositionals,
     .exit_codes = kInspectExitCodes,
-    .run = run_inspect};
+    .run = run_inspect,
+    .connects = true,
+};
 
 }  // namespace epic::cli

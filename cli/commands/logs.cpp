@@ -76,6 +76,7 @@ constexpr Command kLogsCommand{
     .options = kLogsOptions,
     .exit_codes = kLogsExitCodes,
     .run = run_logs,
+    .connects = true,
 };
 
 }  // namespace epic::cli

@@ -125,6 +125,7 @@ constexpr Command kLsCommand{
     .options = kLsOptions,
     .exit_codes = kLsExitCodes,
     .run = run_ls,
+    .connects = true,
 };
 
 }  // namespace epic::cli

@@ -72,7 +72,9 @@ Outcome run_kill(Context& context, const Arguments& arguments) {
     return fail(usage_failure(arguments.command(), machine ? "a node and --machine exclude each other"
                                                            : "name a node, or a machine with --machine"));
   if (!machine) return run_node_actions<control::Kill, kKilled>(context, arguments);
-  const auto paths = EPIC_TRY(context.paths(arguments));
+  if (arguments.is_typed("connect"))
+    return fail(usage_failure(arguments.command(), "--machine and --connect exclude each other"));
+  const auto paths = EPIC_TRY(context.find(arguments));
   const int pid = EPIC_TRY(kill_machine(MachinePaths(paths.root), *machine));
   context.console().note(
       fmt::format("Killed machine {} (process {} and its nodes); 'epic heal' starts it again", *machine, pid));
@@ -95,6 +97,7 @@ constexpr Command kDrainCommand{
     .exit_codes = kDrainExitCodes,
     .run = run_node_actions<control::Drain, kDrained>,
     .is_destructive = true,
+    .connects = true,
 };
 
 constexpr Command kKillCommand{
@@ -112,6 +115,7 @@ constexpr Command kKillCommand{
     .exit_codes = kSignalExitCodes,
     .run = run_kill,
     .is_destructive = true,
+    .connects = true,
 };
 
 constexpr Command kPauseCommand{
@@ -127,6 +131,7 @@ constexpr Command kPauseCommand{
     .exit_codes = kSignalExitCodes,
     .run = run_node_actions<control::Pause, kPaused>,
     .is_destructive = true,
+    .connects = true,
 };
 
 constexpr Command kResumeCommand{
@@ -138,6 +143,7 @@ constexpr Command kResumeCommand{
     .positionals = kNodeActionsPositionals,
     .exit_codes = kSignalExitCodes,
     .run = run_node_actions<control::Resume, kResumed>,
+    .connects = true,
 };
 
 }  // namespace epic::cli

@@ -90,6 +90,7 @@ constexpr Command kOutboxListCommand{
     .options = kOutboxListOptions,
     .exit_codes = kOutboxListExitCodes,
     .run = run_outbox_list,
+    .connects = true,
 };
 
 }  // namespace epic::cli

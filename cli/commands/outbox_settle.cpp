@@ -174,6 +174,7 @@ constexpr Command kOutboxRetryCommand{
     .options = kRetryOptions,
     .exit_codes = kOutboxSettleExitCodes,
     .run = run_outbox_settle<MailAction::retry>,
+    .connects = true,
 };
 
 constexpr Command kOutboxDropCommand{
@@ -189,6 +190,7 @@ constexpr Command kOutboxDropCommand{
     .exit_codes = kOutboxSettleExitCodes,
     .run = run_outbox_settle<MailAction::drop>,
     .is_destructive = true,
+    .connects = true,
 };
 
 }  // namespace epic::cli

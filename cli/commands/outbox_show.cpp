@@ -76,6 +76,7 @@ constexpr Command kOutboxShowCommand{
     .positionals = kOutboxShowPositionals,
     .exit_codes = kOutboxShowExitCodes,
     .run = run_outbox_show,
+    .connects = true,
 };
 
 }  // namespace epic::cli

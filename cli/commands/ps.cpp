@@ -142,6 +142,7 @@ constexpr Command kPsCommand{
     .options = kPsOptions,
     .exit_codes = kPsExitCodes,
     .run = run_ps,
+    .connects = true,
 };
 
 }  // namespace epic::cli

@@ -43,6 +43,7 @@ constexpr Command kReleaseCommand{
     .positionals = kReleasePositionals,
     .exit_codes = kReleaseExitCodes,
     .run = run_release,
+    .connects = true,
 };
 
 }  // namespace epic::cli

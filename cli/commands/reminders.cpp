@@ -64,6 +64,7 @@ constexpr Command kRemindersCommand{
     .options = kRemindersOptions,
     .exit_codes = kRemindersExitCodes,
     .run = run_reminders,
+    .connects = true,
 };
 
 }  // namespace epic::cli

@@ -14,11 +14,11 @@
 #include "cli/output/relay.hpp"
 #include "cli/project/build.hpp"
 #include "cli/project/context.hpp"
+#include "cli/project/fabric_search.hpp"
 #include "cli/project/machine_address.hpp"
 #include "cli/project/machine_paths.hpp"
 #include "cli/project/service_manager.hpp"
 #include "cluster/coordination/open_coordination.hpp"
-#include "cluster/supervisor/machine_join.hpp"
 #include "cluster/supervisor/supervisor.hpp"
 
 namespace epic::cli {
@@ -37,7 +37,8 @@ constexpr OptionSpec kRunOptions[] = {
     {.name = "join",
      .value = "FABRIC",
      .summary = "Add nodes to a running fabric, from a directory of their own: HOST:PORT of one of its machines, or "
-                "the directory of its project on this one"},
+                "several with commas between, which are tried in turn; its NAME, if it has [cluster] beacon; or the "
+                "directory of its project on this machine"},
     {.name = "listen",
      .value = "ADDRESS",
      .summary = "Let other machines join, at this address (HOST or HOST:PORT) of this one; they need the secret",
@@ -94,6 +95,7 @@ cluster::SupervisorOptions supervisor_options(const Project& project, const fs::
   options.joins = project.paths.has_joined();
   options.manifest = manifest.text;
   options.machine_name = machine_name;
+  options.beacon = manifest.beacon;
   options.lease = manifest.lease;
   options.lease_margin = manifest.lease_margin;
   options.fabric.idle_age = manifest.idle_age;
@@ -111,13 +113,6 @@ cluster::SupervisorOptions supervisor_options(const Project& project, const fs::
   options.silence_max = manifest.silence_max;
   options.turn_max = manifest.turn_max;
   return options;
-}
-
-Failure failure_of(const cluster::SupervisorError& error) {
-  Failure failure{.what = error.message, .log = error.log};
-  while (failure.what.ends_with('.')) failure.what.pop_back();
-  if (!error.hint.empty()) failure.help = {error.hint};
-  return failure;
 }
 
 // Console output while a fabric runs.
@@ -244,10 +239,7 @@ transport::CredentialPlace credentials(const Arguments& arguments, const Manifes
   const fs::path directory = path("certificates", manifest.certificates);
   const bool is_certified = arguments.has("certificates") && !arguments.has("secret-file");
   if (is_certified) place.secret_file.clear();
-  if (place.secret_file.empty() && !directory.empty())
-    place.certificates = {.authority = directory / "authority.pem",
-                          .certificate = directory / "certificate.pem",
-                          .key = directory / "key.pem"};
+  if (place.secret_file.empty() && !directory.empty()) place.certificates = transport::certificates_in(directory);
   return place;
 }
 
@@ -291,19 +283,15 @@ struct Joined {
 
 // The settings of a fabric on other machines.
 Result<Joined> join_fabric(Context& context, const Arguments& arguments, const std::string& text) {
-  const auto address = parse_machine_address(text);
-  if (!address) return fail({.code = ExitCode::usage, .what = fmt::format("--join: {}", address.error())});
   const fs::path here = EPIC_TRY(find_own_directory(context, arguments));
   const auto place = credentials(arguments, Manifest(), here);
   if (place.is_empty())
     return fail({.code = ExitCode::usage,
                  .what = fmt::format("joining the fabric at {} needs its secret", text),
                  .help = {"copy the secret file of its first machine to this one, and name it: --secret-file FILE"}});
-  auto terms = cluster::ask_to_join(address->host, address->port, place, EPIC_VERSION);
-  if (!terms) return fail(failure_of(terms.error()));
-  auto project =
-      EPIC_TRY(join_machine(here, fmt::format("{}:{}", address->host, address->port), terms->settings.manifest));
-  return Joined{.project = std::move(project), .own_address = std::move(terms->own_address)};
+  auto found = EPIC_TRY(find_machine(text, place));
+  auto project = EPIC_TRY(join_machine(here, found.address, found.terms.settings.manifest));
+  return Joined{.project = std::move(project), .own_address = std::move(found.terms.own_address)};
 }
 
 // How other machines reach this one.

@@ -57,6 +57,7 @@ constexpr Command kScaleCommand{
     .exit_codes = kScaleExitCodes,
     .run = run_scale,
     .is_destructive = true,
+    .connects = true,
 };
 
 }  // namespace epic::cli

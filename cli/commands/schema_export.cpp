@@ -61,6 +61,7 @@ constexpr Command kSchemaExportCommand{
     .positionals = kSchemaExportPositionals,
     .exit_codes = kSchemaExportExitCodes,
     .run = run_schema_export,
+    .connects = true,
 };
 
 }  // namespace epic::cli

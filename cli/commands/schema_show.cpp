@@ -58,6 +58,7 @@ constexpr Command kSchemaShowCommand{
     .positionals = kSchemaShowPositionals,
     .exit_codes = kSchemaShowExitCodes,
     .run = run_schema_show,
+    .connects = true,
 };
 
 }  // namespace epic::cli

@@ -169,7 +169,7 @@ Outcome run_snapshot_diff(Context& context, const Arguments& arguments) {
     return export_present(context, paths, arguments.has("live"), unreadable);
   };
   auto second = EPIC_TRY(open_second());
-  const auto project = context.paths(arguments);  // files can be compared outside a project
+  const auto project = context.find(arguments);  // files can be compared outside a project
   const Catalog names = project ? names_of_build(*project) : Catalog();
   auto a = EPIC_TRY(SortedRows::open(std::move(first), names));
   auto b = EPIC_TRY(SortedRows::open(std::move(second), names));
@@ -208,6 +208,7 @@ constexpr Command kSnapshotDiffCommand{
     .options = kSnapshotDiffOptions,
     .exit_codes = kSnapshotDiffExitCodes,
     .run = run_snapshot_diff,
+    .connects = true,
 };
 
 }  // namespace epic::cli

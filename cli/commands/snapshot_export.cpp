@@ -248,6 +248,7 @@ constexpr Command kSnapshotExportCommand{
     .options = kSnapshotExportOptions,
     .exit_codes = kSnapshotExportExitCodes,
     .run = run_snapshot_export,
+    .connects = true,
 };
 
 }  // namespace epic::cli

@@ -156,6 +156,7 @@ constexpr Command kSnapshotImportCommand{
     .exit_codes = kSnapshotImportExitCodes,
     .run = run_snapshot_import,
     .is_destructive = true,
+    .connects = true,
 };
 
 }  // namespace epic::cli

@@ -60,6 +60,7 @@ constexpr Command kSnapshotListCommand{
     .options = kSnapshotListOptions,
     .exit_codes = kSnapshotListExitCodes,
     .run = run_snapshot_list,
+    .connects = true,
 };
 
 }  // namespace epic::cli

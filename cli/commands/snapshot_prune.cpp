@@ -189,6 +189,7 @@ constexpr Command kSnapshotPruneCommand{
     .exit_codes = kSnapshotPruneExitCodes,
     .run = run_snapshot_prune,
     .is_destructive = true,
+    .connects = true,
 };
 
 }  // namespace epic::cli

@@ -100,6 +100,7 @@ constexpr Command kSnapshotRmCommand{
     .exit_codes = kSnapshotRmExitCodes,
     .run = run_snapshot_rm,
     .is_destructive = true,
+    .connects = true,
 };
 
 }  // namespace epic::cli

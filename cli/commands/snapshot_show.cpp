@@ -48,6 +48,7 @@ constexpr Command kSnapshotShowCommand{
     .positionals = kSnapshotShowPositionals,
     .exit_codes = kSnapshotShowExitCodes,
     .run = run_snapshot_show,
+    .connects = true,
 };
 
 }  // namespace epic::cli

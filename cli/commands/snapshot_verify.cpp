@@ -44,6 +44,10 @@ Outcome run_snapshot_verify(Context& context, const Arguments& arguments) {
   if (must_accept && !type.empty())
     return fail(usage_failure(arguments.command(), "--accept is about the whole store, not one type"));
   const auto paths = EPIC_TRY(context.paths(arguments));
+  if (must_accept && paths.connection)
+    return fail(usage_failure(arguments.command(),
+                              "--accept is for a fabric that is stopped, so nothing can be "
+                              "connected to"));
   auto store = EPIC_TRY(StoredFabric::open_with(paths, type));
   std::optional<HeldProject> lock;
   if (must_accept) {
@@ -97,6 +101,7 @@ constexpr Command kSnapshotVerifyCommand{
     .options = kSnapshotVerifyOptions,
     .exit_codes = kSnapshotVerifyExitCodes,
     .run = run_snapshot_verify,
+    .connects = true,
 };
 
 }  // namespace epic::cli

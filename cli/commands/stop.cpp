@@ -16,6 +16,10 @@
 namespace epic::cli {
 namespace {
 
+constexpr OptionSpec kStopOptions[] = {
+    {.name = "machine", .summary = "Stop only this machine of several: its shards go to the others first"},
+};
+
 constexpr ExitNote kStopExitCodes[] = {
     {ExitCode::failed, "it has stopped, but a node had not saved everything, for example on a full disk"},
     {ExitCode::not_found, "no fabric is running for this project"},
@@ -26,26 +30,31 @@ Outcome run_stop(Context& context, const Arguments& arguments) {
   const auto paths = EPIC_TRY(context.paths(arguments));
   auto fabric = EPIC_TRY(LiveFabric::get(paths));
   const auto ping = EPIC_TRY(fabric.ask<control::Ping>());
-  const ProcessEnd supervisor(ping.pid);
-  const auto keeper = paths.has_joined() ? std::nullopt : find_machine_keeper(MachinePaths(paths.root));
+  const bool is_here = paths.connection == nullptr;
+  const ProcessEnd supervisor(is_here ? ping.pid : 0);
+  const auto keeper = paths.has_joined() || !is_here ? std::nullopt : find_machine_keeper(MachinePaths(paths.root));
   const ProcessEnd keeper_end(keeper ? keeper->pid : 0);
 
   Console& console = context.console();
   const auto begin = std::chrono::steady_clock::now();
   std::vector<std::string> unsaved;
+  bool has_stopped = false;
   JsonRows rows(console);
-  auto done = fabric.stream<control::Stop>({}, [&](const control::Stop::Answer& event) {
-    rows.add(codec::describe_json(event));
-    if (event.unsaved) unsaved = *event.unsaved;
-    if (event.event == "waiting")
-      console.note(fmt::format(
-          "{} has not finished yet: calls or on_deactivate run there, and have [fabric] grace to end", event.node));
-    else
-      console.detail(fmt::format("{} {}", event.node, event.event));
-    return true;
-  });
+  auto done =
+      fabric.stream<control::Stop>({.machine = arguments.has("machine")}, [&](const control::Stop::Answer& event) {
+        rows.add(codec::describe_json(event));
+        if (event.unsaved) unsaved = *event.unsaved;
+        has_stopped = event.node == "supervisor" && event.event == "stopped";
+        if (event.event == "waiting")
+          console.note(fmt::format(
+              "{} has not finished yet: calls or on_deactivate run there, and have [fabric] grace to end", event.node));
+        else
+          console.detail(fmt::format("{} {}", event.node, event.event));
+        return true;
+      });
   // The connection closes when the supervisor ends, so only a refusal is an error here.
-  if (!done && done.error().code != ExitCode::unreachable) return std::unexpected(std::move(done.error()));
+  if (!done && (done.error().code != ExitCode::unreachable || (!is_here && !has_stopped)))
+    return std::unexpected(std::move(done.error()));
   constexpr std::chrono::minutes kTimeout(1);
   if (!supervisor.wait(kTimeout))
     return fail(
@@ -68,8 +77,9 @@ Outcome run_stop(Context& context, const Arguments& arguments) {
                  .why = "nothing acknowledged by a gated class is lost; changes to interval classes since their "
                         "last save are lost",
                  .help = {"find the reason with 'epic logs', or check the store with 'epic doctor'"}});
-  console.note(fmt::format("Stopped in {}{}", human_duration(took),
-                           storage::is_made(paths.store) ? "; state is kept in " + paths.store.shown() : ""));
+  console.note(
+      fmt::format("Stopped in {}{}", human_duration(took),
+                  is_here && storage::is_made(paths.store) ? "; state is kept in " + paths.store.shown() : ""));
   return ExitCode::ok;
 }
 
@@ -83,11 +93,17 @@ constexpr Command kStopCommand{
         "Nodes finish their running calls, save dirty state, and end together when none has work left. Calls that\n"
         "run longer than four fifths of [fabric] grace in epic.toml (default 5s) are interrupted, and their callers\n"
         "get NodeLost. Tasks that entities have spawned for themselves are not waited for. Returns when every\n"
-        "process has ended.",
-    .example = "epic stop",
+        "process has ended.\n"
+        "Of a fabric on several machines, this stops all if the supervisor that is asked leads; otherwise only its\n"
+        "machine, whose shards go to the others first. With --machine only that machine stops in any case, and "
+        "another\n"
+        "supervisor leads.",
+    .example = "epic stop\nepic stop --connect 10.0.0.1:7420 --secret-file cluster.secret",
+    .options = kStopOptions,
     .exit_codes = kStopExitCodes,
     .run = run_stop,
     .is_destructive = true,
+    .connects = true,
 };
 
 }  // namespace epic::cli

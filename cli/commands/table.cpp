@@ -9,6 +9,7 @@ constexpr Noun kNouns[] = {
     {"add", "Add an entity class to the project"},
     {"outbox", "Show, retry and drop messages that have not taken effect: dead letters above all"},
     {"snapshot", "Show, check, export, restore and remove saved states of entities"},
+    {"config", "Show and change your own settings: connections to fabrics elsewhere"},
     {"schema", "Show, check and export the schemas that states were saved with"},
 };
 
@@ -59,6 +60,10 @@ const CommandTable& command_table() {
       &kRestoreCommand,
       &kReshardCommand,
       &kDoctorCommand,
+      &kConfigListCommand,
+      &kConfigGetCommand,
+      &kConfigSetCommand,
+      &kConfigUnsetCommand,
       &kCompletionsCommand,
       &kHelpCommand,
       &kCompleteCommand,

@@ -43,6 +43,8 @@ class Completer {
     };
     if (command)
       for (const OptionSpec& option : command->options) add_flag(option);
+    if (command && command->connects)
+      for (const OptionSpec& option : connection_options()) add_flag(option);
     for (const OptionSpec& option : global_options()) add_flag(option);
   }
 
@@ -74,12 +76,15 @@ class Completer {
         return add_all(names_.tests());
       case Completes::scenario:
         return add_all(names_.scenarios());
+      case Completes::setting:
+        return add_all(names_.settings());
+      case Completes::connection:
+        return add_all(names_.connections());
       case Completes::shell:
         for (std::string_view shell : {"bash", "zsh", "fish"}) add(shell);
         return;
       case Completes::command:
         add_commands();
-        add("config", "The settings in epic.toml");
         return add("exit-codes", "The exit codes, for scripts");
     }
   }
@@ -114,6 +119,8 @@ const OptionSpec* find_in(std::span<const OptionSpec> options, std::string_view 
 const OptionSpec* find_flag(const Command* command, std::string_view flag) {
   if (command)
     if (const OptionSpec* option = find_in(command->options, flag)) return option;
+  if (!command || command->connects)
+    if (const OptionSpec* option = find_in(connection_options(), flag)) return option;
   return find_in(global_options(), flag);
 }
 

@@ -24,6 +24,8 @@ class NameSource {
   virtual std::vector<std::string> templates() = 0;
   virtual std::vector<std::string> tests() = 0;
   virtual std::vector<std::string> scenarios() = 0;
+  virtual std::vector<std::string> settings() = 0;
+  virtual std::vector<std::string> connections() = 0;
 };
 
 struct Candidate {

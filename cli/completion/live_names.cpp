@@ -6,12 +6,13 @@
 #include "cli/fabric/stored_fabric.hpp"
 #include "cli/project/project_template.hpp"
 #include "cli/project/test_run.hpp"
+#include "cli/project/user_settings.hpp"
 
 namespace epic::cli {
 
 void LiveNames::look() {
   if (std::exchange(has_looked_, true)) return;
-  if (auto project = load_project(start_)) project_.emplace(std::move(*project));
+  if (auto project = place_ ? connect_project(*place_) : load_project(start_)) project_.emplace(std::move(*project));
   if (!project_) return;
   auto fabric = LiveFabric::find(project_->paths, kPingTimeout);
   if (fabric && *fabric) fabric_ = std::move(*fabric);
@@ -83,6 +84,17 @@ std::vector<std::string> LiveNames::tests() {
 std::vector<std::string> LiveNames::scenarios() {
   const auto paths = find_project(start_);
   return paths ? known_scenarios(*paths) : std::vector<std::string>();
+}
+
+std::vector<std::string> LiveNames::settings() {
+  return known_user_keys(read_user_settings().value_or(UserSettings()));
+}
+
+std::vector<std::string> LiveNames::connections() {
+  std::vector<std::string> names;
+  for (const auto& [name, connection] : read_user_settings().value_or(UserSettings()).connections)
+    names.push_back(name);
+  return names;
 }
 
 }  // namespace epic::cli

@@ -10,6 +10,7 @@
 #include "cli/completion/completion.hpp"
 #include "cli/fabric/live_fabric.hpp"
 #include "cli/project/catalog.hpp"
+#include "cli/project/connection.hpp"
 #include "cli/project/install_paths.hpp"
 #include "cli/project/project.hpp"
 
@@ -20,8 +21,9 @@ class LiveNames final : public NameSource {
   static constexpr std::chrono::milliseconds kPingTimeout{60};
   static constexpr std::int64_t kNamesMax = 200;
 
-  /// Looks at nothing before it is asked.
-  LiveNames(const InstallPaths& install, std::filesystem::path start) : install_(install), start_(std::move(start)) {}
+  /// Looks at nothing before it is asked. `place`: of a fabric elsewhere.
+  LiveNames(const InstallPaths& install, std::filesystem::path start, std::optional<cluster::RemotePlace> place)
+      : install_(install), start_(std::move(start)), place_(std::move(place)) {}
 
   std::vector<std::string> types() override;
   std::vector<std::string> entities(std::string_view prefix) override;
@@ -30,6 +32,8 @@ class LiveNames final : public NameSource {
   std::vector<std::string> templates() override;
   std::vector<std::string> tests() override;
   std::vector<std::string> scenarios() override;
+  std::vector<std::string> settings() override;
+  std::vector<std::string> connections() override;
 
  private:
   /// Looks for the project and its fabric, once.
@@ -38,6 +42,7 @@ class LiveNames final : public NameSource {
 
   const InstallPaths& install_;
   std::filesystem::path start_;
+  std::optional<cluster::RemotePlace> place_;
   bool has_looked_ = false;
   std::optional<Project> project_;
   std::optional<LiveFabric> fabric_;

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "cli/output/humanize.hpp"
+#include "cli/project/connection.hpp"
 #include "cli/project/machine_paths.hpp"
 #include "cluster/supervisor/run_paths.hpp"
 
@@ -16,29 +17,6 @@ namespace {
 
 using cluster::ControlError;
 using cluster::ControlErrorCode;
-
-ExitCode exit_code_of(ControlErrorCode code) {
-  switch (code) {
-    case ControlErrorCode::no_fabric:
-    case ControlErrorCode::not_found:
-      return ExitCode::not_found;
-    case ControlErrorCode::unreachable:
-      return ExitCode::unreachable;
-    case ControlErrorCode::bad_request:
-      return ExitCode::usage;
-    case ControlErrorCode::failed:
-      return ExitCode::failed;
-  }
-  return ExitCode::failed;
-}
-
-Failure control_failure(const ControlError& error) {
-  Failure failure{.code = exit_code_of(error.code), .what = error.message};
-  while (failure.what.ends_with('.') || failure.what.ends_with('\n')) failure.what.pop_back();
-  if (error.detail.hint) failure.help.push_back(*error.detail.hint);
-  if (error.detail.log) failure.log = *error.detail.log;
-  return failure;
-}
 
 /// The supervisor that holds the project's lock.
 std::optional<pid_t> find_supervisor(const ProjectPaths& paths) {
@@ -52,7 +30,7 @@ std::optional<pid_t> find_supervisor(const ProjectPaths& paths) {
 
 /// Nothing that needs an answer of the supervisor is of any use here.
 Failure unreachable_fabric(const ControlError& error, const ProjectPaths& paths) {
-  Failure failure = control_failure(error);
+  Failure failure = failure_of(error);
   const std::string socket = paths.control_socket().string();
   if (::access(socket.c_str(), W_OK) != 0 && errno == EACCES)
     failure.help.push_back(fmt::format("make its socket usable again: chmod 600 '{}'", socket));
@@ -110,6 +88,11 @@ Failure no_fabric_failure(const ProjectPaths& paths) {
 }
 
 Result<std::optional<LiveFabric>> LiveFabric::find(const ProjectPaths& paths, std::chrono::milliseconds silence_max) {
+  if (paths.connection) {
+    auto client = EPIC_TRY(client_of(*paths.connection));
+    client.set_on_waiting(paths.on_waiting);
+    return std::optional<LiveFabric>(LiveFabric(std::move(client), paths));
+  }
   auto here = EPIC_TRY(find_here(paths, silence_max));
   if (here || paths.has_joined()) return here;
   // The machine in the project's directory may be the one that has died.
@@ -158,9 +141,10 @@ Failure LiveFabric::senseless_answer(const control::VerbInfo& verb, const std::s
 }
 
 Failure LiveFabric::failure_of(const cluster::ControlError& error) const {
-  if (error.code != ControlErrorCode::unreachable) return control_failure(error);
-  if (!is_answering(paths_)) return unreachable_fabric(error, paths_);
-  Failure failure = control_failure(error);
+  if (error.code != ControlErrorCode::unreachable) return cli::failure_of(error);
+  if (paths_.connection && !client_of(*paths_.connection)) return cli::failure_of(error);
+  if (!paths_.connection && !is_answering(paths_)) return unreachable_fabric(error, paths_);
+  Failure failure = cli::failure_of(error);
   failure.help.push_back("see its processes with 'epic ps' and its log with 'epic logs', or stop it with 'epic stop'");
   return failure;
 }

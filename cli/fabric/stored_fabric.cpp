@@ -6,6 +6,7 @@
 
 #include "cli/fabric/unknown.hpp"
 #include "cli/output/humanize.hpp"
+#include "cli/project/connection.hpp"
 #include "codec/described_json.hpp"
 #include "protocol/control_entities.hpp"
 #include "protocol/log_line.hpp"
@@ -74,12 +75,13 @@ Failure failure_of(const StoreError& error) {
 std::string schema_text(reflect::SchemaId id) { return fmt::format("{:016x}", id.value); }
 
 Result<std::unique_ptr<storage::Store>> open_to_read(const ProjectPaths& paths) {
+  if (paths.connection && paths.connection->settings_fault) return fail(*paths.connection->settings_fault);
   if (!paths.store.keeps_state())
     return fail({.code = ExitCode::not_found,
                  .what = "nothing of this project is saved",
                  .why = "the store in epic.toml keeps nothing",
                  .help = {"choose another one there; 'epic help config' lists them"}});
-  if (auto ours = check_state_directory(paths); !ours) return std::unexpected(std::move(ours.error()));
+  if (!paths.connection) EPIC_TRY(check_state_directory(paths));
   auto store = storage::open_store({.address = paths.store, .mode = storage::OpenMode::read_only});
   if (store) return std::move(*store);
   if (store.error().code != StoreErrorCode::not_found) return fail(failure_of(store.error()));

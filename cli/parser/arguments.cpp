@@ -21,7 +21,9 @@ std::optional<std::string> Arguments::value(std::string_view option) const {
 
 std::string Arguments::value_or_default(std::string_view option) const {
   if (auto given = value(option)) return *given;
-  for (const auto& options : {command_->options, global_options()})
+  auto tables = shared_options(*command_);
+  tables.insert(tables.begin(), command_->options);
+  for (const auto& options : tables)
     for (const OptionSpec& spec : options)
       if (spec.name == option) return std::string(spec.fallback);
   return {};

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,9 +33,13 @@ class Arguments {
   [[nodiscard]] const std::vector<std::string>& words() const { return words_; }
   [[nodiscard]] std::optional<std::string> word(std::size_t index) const;
 
+  /// It was given on the command line.
+  [[nodiscard]] bool is_typed(std::string_view option) const { return typed_.contains(option); }
+
   void set(std::string_view option, std::vector<std::string> values) {
     options_[std::string(option)] = std::move(values);
   }
+  void note_typed(std::string_view option) { typed_.emplace(option); }
   void add_words(const std::vector<std::string>& words) { words_.insert(words_.end(), words.begin(), words.end()); }
 
  private:
@@ -42,6 +47,7 @@ class Arguments {
 
   const Command* command_;
   std::map<std::string, std::vector<std::string>, std::less<>> options_;  // a switch has one value each time
+  std::set<std::string, std::less<>> typed_;
   std::vector<std::string> words_;
 };
 

@@ -36,7 +36,37 @@ constexpr OptionSpec kGlobalOptions[] = {
     {.name = "version", .summary = "Print the version"},
 };
 
+constexpr OptionSpec kConnectionOptions[] = {
+    {.name = "connect",
+     .value = "FABRIC",
+     .summary =
+         "A fabric elsewhere: HOST:PORT of one of its supervisors, or the name of a connection (epic config set)",
+     .environment = "EPIC_CONNECT",
+     .fallback = "the project's; outside of projects the setting connect",
+     .completes = Completes::connection},
+    {.name = "secret-file",
+     .value = "FILE",
+     .summary = "That fabric's secret",
+     .environment = "EPIC_SECRET_FILE",
+     .fallback = "that of the connection",
+     .completes = Completes::file},
+    {.name = "certificates",
+     .value = "DIR",
+     .summary = "Instead of a secret: authority.pem, certificate.pem and key.pem",
+     .environment = "EPIC_CERTIFICATES",
+     .completes = Completes::directory},
+};
+
 }  // namespace
+
+std::span<const OptionSpec> connection_options() { return kConnectionOptions; }
+
+std::vector<std::span<const OptionSpec>> shared_options(const Command& command) {
+  std::vector<std::span<const OptionSpec>> all;
+  if (command.connects) all.push_back(connection_options());
+  all.push_back(global_options());
+  return all;
+}
 
 std::span<const OptionSpec> global_options() { return kGlobalOptions; }
 

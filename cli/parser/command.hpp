@@ -32,7 +32,9 @@ enum class Completes {
   test,  // of the last build
   shell,
   command,
-  scenario,  // of the last build
+  scenario,    // of the last build
+  setting,     // a user's
+  connection,  // a saved one
 };
 
 /// Which values are accepted; the parser checks them before the command runs.
@@ -94,6 +96,7 @@ struct Command {
   Outcome (*run)(Context&, const Arguments&);
   bool is_hidden = false;
   bool is_destructive = false;  // stops, removes or replaces something: never suggested for a typo
+  bool connects = false;        // works on a fabric elsewhere, without its project: takes connection_options()
 
   /// "list" of "snapshot list"; empty for "run".
   [[nodiscard]] std::string_view verb_after(std::string_view noun) const {
@@ -124,5 +127,9 @@ struct CommandTable {
 
 /// Options that every command takes, before or after its name.
 std::span<const OptionSpec> global_options();
+/// Options that every command takes which connects to a fabric.
+std::span<const OptionSpec> connection_options();
+/// Those of a command that are not its own: where they end, the next ones begin.
+std::vector<std::span<const OptionSpec>> shared_options(const Command& command);
 
 }  // namespace epic::cli

@@ -8,6 +8,8 @@
 namespace epic::cli {
 namespace {
 
+constexpr std::string_view kConnectionTitle = "Options for a fabric elsewhere";
+
 std::string heading(const Console& console, std::string_view text) {
   return console.paint(Stream::out, Paint::bold, text) + "\n";
 }
@@ -108,6 +110,7 @@ std::string overview_page(const Console& console, const CommandTable& table) {
     if (!lines.empty()) out += "\n" + heading(console, title_of(group)) + two_columns(console, lines);
   }
   out += "\n" + heading(console, "Options of every command") + option_lines(console, global_options());
+  out += "\n" + heading(console, kConnectionTitle) + option_lines(console, connection_options());
   out += "\n'epic help COMMAND' explains one. See also 'epic help config' and\n'epic help exit-codes'.\n";
   return out;
 }
@@ -126,6 +129,7 @@ std::string command_page(const Console& console, const Command& command) {
     out += "\n" + heading(console, "Arguments") + two_columns(console, lines);
   }
   if (!command.options.empty()) out += "\n" + heading(console, "Options") + option_lines(console, command.options);
+  if (command.connects) out += "\n" + heading(console, kConnectionTitle) + option_lines(console, connection_options());
   out += "\n" + heading(console, "Options of every command") + option_lines(console, global_options());
   if (!command.exit_codes.empty()) {
     Lines lines;

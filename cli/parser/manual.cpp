@@ -108,6 +108,7 @@ std::string environment_entries(const CommandTable& table) {
     use += fmt::format("{}--{} of {}", use.empty() ? "" : ", ", option.name, of);
   };
   for (const OptionSpec& option : global_options()) add(option, "every command");
+  for (const OptionSpec& option : connection_options()) add(option, "commands that take --connect");
   for (const Command* command : table.commands)
     if (!command->is_hidden)
       for (const OptionSpec& option : command->options) add(option, fmt::format("epic {}", command->path));
@@ -129,6 +130,7 @@ ManualPage overview_manual(const CommandTable& table, std::string_view version) 
       section_of("SYNOPSIS", fmt::format("{} {} [{}]\n", bold("epic"), italic("COMMAND"), italic("OPTIONS"))) +
       section_of("EXAMPLES", as_typed(overview_example())) + section_of("COMMANDS", commands) +
       section_of("OPTIONS OF EVERY COMMAND", option_entries(global_options())) +
+      section_of("OPTIONS FOR A FABRIC ELSEWHERE", option_entries(connection_options())) +
       section_of("EXIT STATUS", exit_entries(list_exit_codes())) +
       section_of("ENVIRONMENT", environment_entries(table)) +
       section_of("SEE ALSO", fmt::format("{}\n", reference("epic.toml", 5)));
@@ -149,6 +151,8 @@ ManualPage command_page(const CommandTable& table, const Command& command, std::
                            section_of("SYNOPSIS", fmt::format("{}\n", bold(usage_line(command)))) +
                            section_of("DESCRIPTION", paragraphs(command.description)) + section_of("ARGUMENTS", words) +
                            section_of("OPTIONS", option_entries(command.options)) +
+                           section_of("OPTIONS FOR A FABRIC ELSEWHERE",
+                                      command.connects ? option_entries(connection_options()) : std::string()) +
                            section_of("OPTIONS OF EVERY COMMAND", option_entries(global_options())) +
                            section_of("EXIT STATUS", exit_entries(command.exit_codes)) +
                            section_of("EXAMPLES", as_typed(command.example)) + section_of("SEE ALSO", related + "\n");

@@ -32,7 +32,7 @@ CLI::Option* add_option(CLI::App& app, const OptionSpec& option) {
 
 std::vector<OptionSpec> options_of(const Command& command) {
   std::vector<OptionSpec> options(command.options.begin(), command.options.end());
-  options.insert(options.end(), global_options().begin(), global_options().end());
+  for (const auto& shared : shared_options(command)) options.insert(options.end(), shared.begin(), shared.end());
   return options;
 }
 
@@ -83,6 +83,8 @@ class CommandApp {
 
   Parsed parse(const std::vector<std::string>& words) {
     Parsed parsed{.arguments = Arguments(command_)};
+    parsed.failure = no_connection(words);
+    if (parsed.failure) return parsed;
     try {
       app_.parse(reversed(words));
     } catch (const CLI::CallForHelp&) {
@@ -98,6 +100,9 @@ class CommandApp {
     }
     for (const auto& [spec, option] : options_)
       if (option->count() > 0) parsed.arguments.set(spec->name, option->results());
+    for (const auto& [spec, option] : options_)
+      if (std::ranges::find(app_.parse_order(), option) != app_.parse_order().end())
+        parsed.arguments.note_typed(spec->name);
     for (const CLI::Option* word : words_) parsed.arguments.add_words(word->results());
     const bool is_checked = !command_.is_hidden && !parsed.arguments.has("help") && !parsed.arguments.has("version");
     if (!parsed.failure && is_checked) parsed.failure = no_text();
@@ -119,6 +124,18 @@ class CommandApp {
       if (!text.empty()) fault_ = {.option = option, .text = text, .value = value, .choices = check.choices};
       return text;
     });
+  }
+
+  /// Its value would be taken for a word of the command.
+  std::optional<Failure> no_connection(const std::vector<std::string>& words) const {
+    if (command_.connects) return std::nullopt;
+    for (const std::string& word : words) {
+      if (word == "--") return std::nullopt;
+      if (word == "--connect" || word.starts_with("--connect="))
+        return usage_failure(command_, fmt::format("'epic {}' does not work with --connect", command_.path),
+                             "it needs the project's directory, or what is on this machine");
+    }
+    return std::nullopt;
   }
 
   Failure bad_value() const {
@@ -212,6 +229,7 @@ Verb find_verb(const CommandTable& table, const std::vector<std::string>& words)
       if (known.insert(option.name).second) add_option(app, option);
   };
   add_options(global_options());
+  add_options(connection_options());
 
   Verb verb;
   std::vector<std::size_t> named;  // the places of noun and verb among the words

@@ -8,6 +8,7 @@
 
 #include "cli/output/console.hpp"
 #include "cli/parser/arguments.hpp"
+#include "cli/project/connection.hpp"
 #include "cli/project/install_paths.hpp"
 #include "cli/project/project.hpp"
 
@@ -24,13 +25,14 @@ class Context {
   [[nodiscard]] std::filesystem::path start(const Arguments& arguments) const {
     return arguments.value("project").value_or(".");
   }
-  /// Fails for a broken epic.toml, as project() does, so that every command answers it alike.
+  /// Fails for a broken epic.toml, as project() does, so that every command answers it alike. For a command that
+  /// connects, it may be a fabric elsewhere, which has no directory.
   [[nodiscard]] Result<ProjectPaths> paths(const Arguments& arguments) const {
     auto found = EPIC_TRY(project(arguments));
     return std::move(found.paths);
   }
   [[nodiscard]] Result<Project> project(const Arguments& arguments) const {
-    auto loaded = EPIC_TRY(load_project(start(arguments)));
+    auto loaded = EPIC_TRY(load(arguments));
     loaded.paths.on_waiting = [console = console_, is_said = false](std::string_view what) mutable {
       if (!std::exchange(is_said, true)) console->note(std::string(what));
     };
@@ -40,6 +42,13 @@ class Context {
   [[nodiscard]] Result<ProjectPaths> find(const Arguments& arguments) const { return find_project(start(arguments)); }
 
  private:
+  [[nodiscard]] Result<Project> load(const Arguments& arguments) const {
+    if (const auto place = EPIC_TRY(chosen_place(arguments))) return connect_project(*place);
+    if (arguments.command().connects && !arguments.is_typed("project") && !is_in_project(start(arguments)))
+      if (const auto place = EPIC_TRY(default_place(arguments))) return connect_project(*place);
+    return load_project(start(arguments));
+  }
+
   Console* console_;
   InstallPaths install_;
 };

@@ -48,6 +48,12 @@ std::expected<MachineAddress, std::string> parse_machine_address(std::string_vie
   return address;
 }
 
+bool is_host(const std::string& name) {
+  asio::io_context context{1};
+  boost::system::error_code error;
+  return !asio::ip::tcp::resolver(context).resolve(name, "0", error).empty() && !error;
+}
+
 std::expected<std::string, std::string> find_own_address(const std::string& host) {
   asio::io_context context{1};
   boost::system::error_code error;

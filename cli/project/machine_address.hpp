@@ -17,6 +17,8 @@ struct MachineAddress {
 
 /// Without a port it is kMachinePort. The error is a sentence without a full stop.
 [[nodiscard]] std::expected<MachineAddress, std::string> parse_machine_address(std::string_view text);
+/// A name that has an address.
+[[nodiscard]] bool is_host(const std::string& name);
 /// The IP address of `host`, which must be one of this machine's.
 [[nodiscard]] std::expected<std::string, std::string> find_own_address(const std::string& host);
 

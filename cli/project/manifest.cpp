@@ -102,6 +102,16 @@ Setting text(std::string_view section, std::string_view name, std::string Manife
   return {section, name, summary, std::move(accepts), set, show};
 }
 
+Setting flag(std::string_view section, std::string_view name, bool Manifest::* member, std::string_view summary) {
+  const auto set = [=](const toml::node& node, Manifest& manifest) {
+    const auto value = node.value_exact<bool>();
+    if (value) manifest.*member = *value;
+    return value.has_value();
+  };
+  const auto show = [=](const Manifest& manifest) { return std::string(manifest.*member ? "true" : "false"); };
+  return {section, name, summary, "true or false", set, show};
+}
+
 Setting one_of(std::string_view section, std::string_view name, std::string Manifest::* member,
                std::vector<std::string> choices, std::string_view summary) {
   std::vector<std::string> shown;
@@ -234,6 +244,9 @@ const std::vector<Setting>& table() {
            "first; only this user may read it"),
       text("cluster", "certificates", &M::certificates, is_named, "the path of a directory",
            "Instead of a secret: authority.pem, certificate.pem and key.pem of this machine"),
+      flag("cluster", "beacon", &M::beacon,
+           "Say each second to the local network, by multicast, that a machine of this fabric listens there, so that "
+           "others find it by its name ('epic run --join NAME')"),
       text("files", "folder", &M::files_folder, is_files_folder,
            "a folder below the project's, such as \"data\", and outside of .epic, .git, build, clients, src and tests",
            "Where epic::read_file and the like find the project's files"),

@@ -48,6 +48,7 @@ struct Manifest {
   std::string listen;        // what parse_machine_address() takes; empty: only machines on this host can join
   std::string secret_file;   // of the fabric; relative to the project's directory, as the next one
   std::string certificates;  // a directory, instead of a secret
+  bool beacon = false;       // tells the network's other machines where it listens
 
   std::string files_folder = "data";  // [files] folder: below the project's directory
 

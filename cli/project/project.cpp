@@ -143,6 +143,15 @@ Result<ProjectPaths> find_project(const fs::path& start) {
                         "or name its directory with 'epic -C DIR …'"}});
 }
 
+bool is_in_project(const fs::path& start) {
+  std::error_code error;
+  for (fs::path directory = fs::weakly_canonical(start, error);; directory = directory.parent_path()) {
+    if (fs::exists(directory / "epic.toml", error)) return true;
+    if (fs::exists(fs::symlink_status(joined_file(directory), error))) return true;
+    if (directory == directory.parent_path()) return false;
+  }
+}
+
 namespace {
 
 Project located(ProjectPaths paths, Manifest manifest) {

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string_view>
 
@@ -12,6 +13,8 @@
 
 namespace epic::cli {
 
+struct Connection;
+
 struct ProjectPaths {
   explicit ProjectPaths(std::filesystem::path directory) : root(std::move(directory)), run_root(root) {}
 
@@ -19,6 +22,7 @@ struct ProjectPaths {
   std::string joined_at;           // HOST:PORT of a machine of the fabric; empty: the project is on this machine
   std::filesystem::path run_root;  // where `.epic` is: elsewhere for a machine that has joined (joined_project())
   storage::StoreAddress store;     // known to load_project() only
+  std::shared_ptr<Connection> connection;  // to a fabric elsewhere, by which there is no directory; null: there is
   std::function<void(std::string_view)> on_waiting;  // what a request to the fabric waits for; empty: nobody is told
 
   [[nodiscard]] std::filesystem::path manifest() const {
@@ -64,6 +68,8 @@ Result<void> check_state_directory(const ProjectPaths& paths);
 /// what commands run or load is refused if everyone may write to it, or if it belongs to another user than this one,
 /// root, the owner of the project's directory, and the members of its group if they may write there.
 Result<ProjectPaths> find_project(const std::filesystem::path& start);
+/// There is one that find_project() finds, or refuses.
+[[nodiscard]] bool is_in_project(const std::filesystem::path& start);
 /// find_project() and its manifest.
 Result<Project> load_project(const std::filesystem::path& start);
 

@@ -1,5 +1,6 @@
 #pragma once
-// ControlClient: one request and its answer over the fabric's control socket. Blocking; for the CLI and tests.
+// ControlClient: one request and its answer, over the fabric's control socket or from elsewhere. Blocking; for the CLI
+// and tests.
 //
 // A request is a verb with a JSON body; an answer is a JSON body, or several (streamed) for logs and listings. JSON
 // because most of what is asked for is user data of types that only the nodes know, and because `-o json` prints it as
@@ -13,35 +14,25 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
-#include "protocol/control_verb.hpp"
+#include "cluster/control/control_connection.hpp"
 
 namespace epic::cluster {
-
-enum class ControlErrorCode : std::uint8_t {
-  no_fabric,    // no socket, or nothing listens on it: the fabric is down
-  unreachable,  // the connection was lost, or there was no answer in time
-  not_found,    // no such entity, type, method or node
-  bad_request,  // the arguments do not fit
-  failed,       // the operation failed
-};
-
-struct ControlError {
-  ControlErrorCode code;
-  std::string message;
-  protocol::control::FailureDetail detail = {};
-};
 
 class ControlClient {
  public:
   /// Connects to `<project>/.epic/control.sock`.
   static std::expected<ControlClient, ControlError> connect(const std::filesystem::path& socket);
+  explicit ControlClient(std::unique_ptr<ControlConnection> connection) : connection_(std::move(connection)) {}
   ControlClient(ControlClient&&) noexcept;
   ControlClient& operator=(ControlClient&&) noexcept;
   ~ControlClient();
 
   /// `on_waiting` gets what a request waits for if its answer takes long, each second. That renews its timeout.
-  void set_on_waiting(std::function<void(std::string_view)> on_waiting);
+  void set_on_waiting(std::function<void(std::string_view)> on_waiting) { on_waiting_ = std::move(on_waiting); }
+  /// Another connection to the same supervisor.
+  [[nodiscard]] std::expected<ControlClient, ControlError> reconnect() const;
 
   /// Sends a request and waits for its answer, the last part if there are several; `on_part` gets those before it, each
   /// of which renews the timeout.
@@ -59,9 +50,11 @@ class ControlClient {
                                            const std::function<bool(const boost::json::value&)>& on_part);
 
  private:
-  struct Connection;
-  explicit ControlClient(std::unique_ptr<Connection> connection);
-  std::unique_ptr<Connection> connection_;
+  std::expected<protocol::ControlAnswer, ControlError> receive(std::uint64_t id, ControlConnection::TimePoint deadline);
+
+  std::unique_ptr<ControlConnection> connection_;
+  std::function<void(std::string_view)> on_waiting_;
+  std::uint64_t last_id_ = 0;
 };
 
 }  // namespace epic::cluster

@@ -76,6 +76,8 @@ class Fabric {
   void stop(const std::string& why);
   /// At once; after stop().
   void kill(const std::string& why);
+  /// The nodes of this machine have left. The others, and their shards, are the next leader's.
+  void step_down();
   /// Another supervisor leads, or will: ends without the nodes, which that one goes on with. With `machines`.
   void depose(SupervisorError error);
 

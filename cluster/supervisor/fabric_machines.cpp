@@ -37,8 +37,9 @@ void Fabric::open_machines() {
 
 void Fabric::on_machine_arrived(const protocol::Hello& machine) {
   if (is_stopping_) return machines_->dismiss(machine.machine, {.why = "The fabric is stopping."});
-  if (machine.version != options_.version)
-    return machines_->dismiss(machine.machine, {.why = fmt::format("This is epic {}, and the fabric runs epic {}.",
+  if (!protocol::understand_each_other(machine.speaks, protocol::kSpoken))
+    return machines_->dismiss(machine.machine, {.why = fmt::format("This is epic {}, and the fabric runs epic {}: the "
+                                                                   "two do not understand each other.",
                                                                    machine.version, options_.version),
                                                 .hint = "Install the same version of epic on all machines.",
                                                 .is_error = true});
@@ -116,6 +117,17 @@ void Fabric::dismiss_left() {
     machines_->dismiss(machine, {.why = "It has left the fabric."});
     return true;
   });
+}
+
+/// All that runs is on other machines, and goes on: another supervisor leads once this one has given back its lease.
+void Fabric::step_down() {
+  if (is_finished_) return;
+  is_stopping_ = true;
+  orders_.end();
+  machines_->abandon();
+  fleet_.abandon();
+  say(LogLevel::info, "This supervisor leads no more, because its machine has left the fabric.");
+  finish();
 }
 
 /// What a former leader has begun, and not ended.

@@ -186,8 +186,8 @@ void Fleet::let_drained_leave() {
 
 void Fleet::on_ready(NodeSlot& slot, const protocol::Ready& ready) {
   if (is_stopping_ || slot.state != NodeState::starting || slot.kill_cause) return;  // it is being killed
-  if (ready.version != options_.version) {
-    slot.refusal = protocol::StartFailed{fmt::format("{} is version {}, but this is epic {}.",
+  if (!protocol::understand_each_other(ready.speaks, protocol::kSpoken)) {
+    slot.refusal = protocol::StartFailed{fmt::format("{} is version {}, which epic {} does not understand.",
                                                      options_.node_program.string(), ready.version, options_.version),
                                          "Reinstall epic, so that all parts have the same version."};
     return kill(slot, {.reason = Kill::wrong_version});

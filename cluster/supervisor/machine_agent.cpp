@@ -64,7 +64,8 @@ void MachineAgent::connect(const std::string& leader, Send send) {
                         .received = received_,
                         .fabric_id = fabric_id_,
                         .notes = notes_now(),
-                        .live = list_live()});
+                        .live = list_live(),
+                        .speaks = protocol::kSpoken});
 }
 
 void MachineAgent::disconnect() {

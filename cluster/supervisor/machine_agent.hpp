@@ -107,11 +107,12 @@ class MachineAgent {
   void configure(Process& process, protocol::Configure configure);
   void on_module(protocol::ProcessId id, protocol::Configure configure,
                  const std::expected<std::filesystem::path, SupervisorError>& module);
-  /// Those are for guests of a supervisor (module_fetch.hpp).
+  /// Those are for guests of a supervisor (module_fetch.hpp, guests.hpp).
   void carry_out(const protocol::Settings&) {}
   void carry_out(const protocol::ModulePart&) {}
   /// It is for other machines (reachability.hpp).
   void carry_out(const protocol::Reached&) {}
+  void carry_out(const protocol::GuestWelcome&) {}
 
   void on_said(protocol::ProcessId id, const protocol::FromNode& message);
   void on_end(protocol::ProcessId id, ProcessEnd end);

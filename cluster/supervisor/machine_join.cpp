@@ -22,32 +22,6 @@ using boost::system::error_code;
 
 namespace {
 
-/// The end of a stream, with its reason: a link only says that it has ended.
-class TellingStream final : public transport::Stream, private transport::StreamUser {
- public:
-  TellingStream(transport::StreamPtr stream, std::string& why) : stream_(std::move(stream)), why_(why) {}
-  void start(transport::StreamUser& user) override {
-    user_ = &user;
-    stream_->start(*this);
-  }
-  [[nodiscard]] std::size_t write(std::span<const std::byte> bytes) override { return stream_->write(bytes); }
-  void close() override { stream_->close(); }
-
- private:
-  void on_open() override { user_->on_open(); }
-  [[nodiscard]] std::span<std::byte> room() override { return user_->room(); }
-  void on_bytes(std::size_t count) override { user_->on_bytes(count); }
-  void on_writable() override { user_->on_writable(); }
-  void on_end(std::string why) override {
-    why_ = why.empty() ? "it has closed the connection" : why;
-    user_->on_end(std::move(why));
-  }
-
-  transport::StreamPtr stream_;
-  std::string& why_;
-  transport::StreamUser* user_ = nullptr;
-};
-
 SupervisorError unreachable(const std::string& address, const std::string& why) {
   return {fmt::format("Cannot join the fabric at {}: {}.", address, why),
           "A supervisor of the fabric has to listen there ('epic run --listen', which prints the address), and both "
@@ -72,8 +46,7 @@ std::expected<protocol::Settings, std::string> ask(asio::io_context& context, tr
   std::optional<protocol::Settings> settings;
   using Link = StreamLink<protocol::ToMachine, protocol::FromMachine>;
   const auto link = std::make_shared<Link>(
-      std::make_shared<TellingStream>(*std::move(stream), why),
-      [&context](std::move_only_function<void()> task) { asio::post(context, std::move(task)); });
+      *std::move(stream), [&context](std::move_only_function<void()> task) { asio::post(context, std::move(task)); });
   link->start({.on_message =
                    [&](const protocol::ToMachine& message) {
                      const auto* const answer = std::get_if<protocol::Settings>(&message);
@@ -81,7 +54,11 @@ std::expected<protocol::Settings, std::string> ask(asio::io_context& context, tr
                      if (answer == nullptr) why = "it has answered something else";
                      context.stop();
                    },
-               .on_closed = [&] { context.stop(); }});
+               .on_closed =
+                   [&] {
+                     why = link->end_reason();
+                     context.stop();
+                   }});
   link->send(protocol::SettingsWanted{});
   context.restart();
   context.run_for(timeout);
@@ -113,9 +90,10 @@ std::expected<JoinTerms, SupervisorError> ask_to_join(const std::string& host, s
       why = settings.error();
       continue;
     }
-    if (settings->version != version)
+    if (!protocol::understand_each_other(settings->speaks, protocol::kSpoken))
       return std::unexpected(SupervisorError{
-          fmt::format("This is epic {}, and the fabric at {} runs epic {}.", version, shown, settings->version),
+          fmt::format("This is epic {}, and the fabric at {} runs epic {}: the two do not understand each other.",
+                      version, shown, settings->version),
           "Install the same version on all machines.",
           {}});
     if (settings->architecture != kArchitecture)

@@ -7,6 +7,7 @@
 // Implementations: machine_stream.hpp.
 // Not here:        what the messages mean (machine_agent.hpp, machines.hpp).
 
+#include <cstddef>
 #include <functional>
 
 #include "protocol/machines.hpp"
@@ -19,7 +20,8 @@ class MachineLink {
  public:
   struct Events {
     std::function<void(const In&)> on_message;
-    std::function<void()> on_closed;  // by the other side, or what it sent made no sense
+    std::function<void()> on_closed;     // by the other side, or what it sent made no sense
+    std::function<void()> on_room = {};  // the other side has taken all that waited
   };
   virtual ~MachineLink() = default;
 
@@ -29,6 +31,10 @@ class MachineLink {
   /// Nothing is reported afterwards.
   virtual void close() = 0;
   [[nodiscard]] virtual bool is_sent() const = 0;
+  /// Bytes that the other side has not taken yet.
+  [[nodiscard]] virtual std::size_t unsent_bytes() const = 0;
+  /// The other side may take long to read what it gets: a person reads it.
+  virtual void let_read_slowly() {}
 };
 
 /// A machine's end of the link, and the leader's.

@@ -72,6 +72,11 @@ int MachineRunner::run() {
   server_ = std::move(*server);
   server_->watch_room([this] { machine_->on_room(); });
   begin(*address);
+  if (const auto place = transport::parse_tcp_address(*address); options_.beacon && place)
+    beacon_.emplace(context_, BeaconMessage{.fabric = options_.project_name,
+                                            .host = place->address().to_string(),
+                                            .port = place->port(),
+                                            .speaks = protocol::kSpoken});
   listen_to_signals();
   context_.run();
   return *exit_code_;
@@ -166,6 +171,7 @@ void MachineRunner::listen_to_signals() {
 
 void MachineRunner::on_end(int exit_code) {
   exit_code_ = exit_code;
+  beacon_.reset();
   server_->stop_listening();
   server_->flush([this] { is_answered_ = true; });
   end_timer_.expires_after(kSentEvery, [this, give_up_at = host_.now() + kLastWords] { end_when_sent(give_up_at); });

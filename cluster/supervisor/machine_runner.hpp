@@ -16,6 +16,7 @@
 #include "cluster/control/control_server.hpp"
 #include "cluster/coordination/open_coordination.hpp"
 #include "cluster/supervisor/asio_host.hpp"
+#include "cluster/supervisor/beacon.hpp"
 #include "cluster/supervisor/machine_supervisor.hpp"
 #include "transport/credential_files.hpp"
 #include "transport/tcp_medium.hpp"
@@ -58,7 +59,8 @@ class MachineRunner {
   transport::UnixMedium unix_{context_};
   transport::CredentialFiles credentials_;
   std::optional<transport::TcpMedium> tcp_;  // with credentials
-  std::string unreachable_;                  // an address that this machine cannot use, as it was reported
+  std::optional<Beacon> beacon_;
+  std::string unreachable_;  // an address that this machine cannot use, as it was reported
   std::optional<MachineSupervisor> machine_;
   std::unique_ptr<ControlServer> server_;
   boost::asio::signal_set signals_{context_};

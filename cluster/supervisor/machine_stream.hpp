@@ -25,6 +25,10 @@ namespace epic::cluster {
   return !address.empty() && !address.starts_with('/');
 }
 
+/// Reasons for the end of a link.
+inline constexpr const char* kLinkClosed = "it has closed the connection";
+inline constexpr const char* kLinkGarbled = "it has sent something else";
+
 template <class In, class Out>
 class StreamLink final : public MachineLink<In, Out>,
                          private transport::StreamUser,
@@ -54,15 +58,17 @@ class StreamLink final : public MachineLink<In, Out>,
     if (gathered_.size() <= kUnsentBytesMax || is_too_slow_) return;
     is_too_slow_ = true;
     post_([weak = this->weak_from_this()] {
-      if (const auto self = weak.lock()) self->fail();
+      if (const auto self = weak.lock()) self->fail("it does not read what it is sent");
     });
   }
   void close() override {
     if (!std::exchange(is_closed_, true)) stream_->close();
   }
-  [[nodiscard]] bool is_sent() const override {
-    return is_closed_ || (gathered_.empty() && written_ == writing_.size());
-  }
+  [[nodiscard]] bool is_sent() const override { return is_closed_ || unsent_bytes() == 0; }
+  [[nodiscard]] std::size_t unsent_bytes() const override { return gathered_.size() + writing_.size() - written_; }
+  void let_read_slowly() override { stream_->let_read_slowly(); }
+  /// Why the other side has ended it, as a phrase; empty while it has not.
+  [[nodiscard]] const std::string& end_reason() const { return end_reason_; }
 
  private:
   void flush() {
@@ -77,8 +83,9 @@ class StreamLink final : public MachineLink<In, Out>,
       is_blocked_ = written_ < writing_.size();
     }
   }
-  void fail() {
+  void fail(std::string why) {
     if (is_closed_) return;
+    end_reason_ = std::move(why);
     close();
     events_.on_closed();
   }
@@ -94,20 +101,22 @@ class StreamLink final : public MachineLink<In, Out>,
     buffer_.commit(count);
     while (!is_closed_) {
       const auto frame = buffer_.next();
-      if (!frame) return fail();
+      if (!frame) return fail(kLinkGarbled);
       if (!*frame) return;
       const auto message = reader_.read(**frame);
-      if (!message) return fail();
+      if (!message) return fail(kLinkGarbled);
       events_.on_message(*message);
     }
   }
   void on_writable() override {
+    const auto self = this->shared_from_this();
     is_blocked_ = false;
     flush();
+    if (unsent_bytes() == 0 && events_.on_room) events_.on_room();
   }
-  void on_end(std::string) override {
+  void on_end(std::string why) override {
     const auto self = this->shared_from_this();
-    fail();
+    fail(why.empty() ? kLinkClosed : std::move(why));
   }
 
   transport::StreamPtr stream_;
@@ -117,6 +126,7 @@ class StreamLink final : public MachineLink<In, Out>,
   bool is_blocked_ = false;  // the stream will report when it accepts more
   bool is_closed_ = false;
   bool is_too_slow_ = false;
+  std::string end_reason_;
   std::vector<std::byte> gathered_;
   std::vector<std::byte> writing_;
   std::size_t written_ = 0;

@@ -20,6 +20,11 @@ constexpr std::chrono::milliseconds kRowsRetry{500};
 constexpr std::chrono::milliseconds kFetchRetry{500};
 constexpr std::chrono::seconds kLeaveMargin{5};  // beyond the grace
 
+bool is_for_this_machine(const ControlRequest& request) {
+  const auto stop = codec::read_described_text<control::Stop::Request>(request.body);
+  return stop && stop->machine;
+}
+
 }  // namespace
 
 struct MachineSupervisor::Rows {
@@ -104,7 +109,13 @@ MachineSupervisor::MachineSupervisor(Parts parts)
                  else
                    waiting_.erase(machine);
                },
-           .hesitates = [this] { return !reach_.list_silent().empty(); }}) {}
+           .hesitates = [this] { return !reach_.list_silent().empty(); }}),
+      guests_({.host = host_,
+               .version = options_.version,
+               .manifest = options_.manifest,
+               .on_request = [this](const ControlRequest& request,
+                                    ControlReply reply) { handle(request, std::move(reply)); },
+               .drop = [this](const LinkToMachine& link) { drop(link); }}) {}
 
 MachineSupervisor::~MachineSupervisor() = default;
 
@@ -123,10 +134,10 @@ void MachineSupervisor::start() {
   tick();
 }
 
-void MachineSupervisor::stop(const std::string& why) { fabric_ ? fabric_->stop(why) : leave(why); }
+void MachineSupervisor::stop(const std::string& why) { fabric_ && !is_leaving_ ? fabric_->stop(why) : leave(why); }
 
 void MachineSupervisor::stop_at_once(const std::string& why) {
-  fabric_ ? fabric_->kill(why) : finish(kExitInterrupted, std::nullopt);
+  fabric_ && !is_leaving_ ? fabric_->kill(why) : finish(kExitInterrupted, std::nullopt);
 }
 
 void MachineSupervisor::tick() {
@@ -135,6 +146,7 @@ void MachineSupervisor::tick() {
   if (!link_) connect();
   is_waiting_ ? enter_when_reached() : watch_others();
   if (exit_code_) return;
+  guests_.drop_idle();
   if (!fabric_ && !is_leaving_ && !host_.is_directory_in_place()) leave("its directory is gone");
 }
 
@@ -172,11 +184,15 @@ void MachineSupervisor::connect() {
 }
 
 void MachineSupervisor::handle(const ControlRequest& request, ControlReply reply) {
-  if (fabric_) return fabric_->handle(request, std::move(reply));
+  if (fabric_ && !(request.verb == control::Stop::kVerb.name && is_for_this_machine(request)))
+    return fabric_->handle(request, std::move(reply));
   if (request.verb == control::Ping::kVerb.name) return answer_ping(reply);
   if (is_waiting_ && request.verb != control::Stop::kVerb.name) return refuse_waiting(reply);
   if (request.verb == control::Restart::kVerb.name) return ask_to_restart(request, std::move(reply));
   if (request.verb != control::Stop::kVerb.name) return agent_.ask(request, std::move(reply));
+  if (machines_ && !machines_->has_others())
+    return reply.fail(AnswerStatus::failed, "No other machine could go on with the shards of this one.",
+                      control::FailureDetail{.hint = "stop the whole fabric with 'epic stop'"});
   reply.part(codec::describe_json(control::Stop::Answer{.node = "supervisor", .event = "stopping", .unsaved = {}}));
   stop_watchers_.push_back(std::move(reply));
   leave("requested by 'epic stop'");
@@ -231,7 +247,7 @@ void MachineSupervisor::leave(const std::string& why) {
   if (std::exchange(is_leaving_, true)) return;
   say(LogLevel::info, fmt::format("Leaving the fabric: {}.", why));
   if (options_.on_event) options_.on_event({SupervisorEventKind::stopping, why});
-  if (!agent_.has_processes() || machines_) return finish(kExitOk, std::nullopt);
+  if (!agent_.has_processes() || (machines_ && !fabric_)) return finish(kExitOk, std::nullopt);
   agent_.leave();
   leave_timer_.expires_after(options_.fabric.grace + kLeaveMargin, [this] {
     fail({"The machine could not leave the fabric in order: its shards were not given to others in time.",
@@ -243,6 +259,7 @@ void MachineSupervisor::on_dismissed(const protocol::Dismiss& message) {
   is_dismissed_ = true;
   say(message.is_error ? LogLevel::error : LogLevel::info, message.why);
   if (message.is_error) return fail({message.why, message.hint, logs_.directory()});
+  if (fabric_) return fabric_->step_down();
   finish(kExitOk, std::nullopt);
 }
 
@@ -337,21 +354,17 @@ void MachineSupervisor::accept(const std::shared_ptr<LinkToMachine>& link) {
   links_.push_back(link);
   link->start({.on_message =
                    [this, name, number, self](const protocol::FromMachine& message) {
-                     const auto drop = [&] {
-                       const auto link = self.lock();
-                       link->close();
-                       std::erase(links_, link);
-                     };
+                     const auto link = self.lock();
                      const auto* const hello = std::get_if<protocol::Hello>(&message);
-                     if (name->empty() && try_answer(message, *self.lock())) return;
-                     if (!machines_ || exit_code_ || (hello != nullptr) != name->empty()) return drop();
+                     if (name->empty() && try_answer(message, link)) return;
+                     if (!machines_ || exit_code_ || (hello != nullptr) != name->empty()) return drop(*link);
                      if (const auto* const unreached = std::get_if<protocol::Unreached>(&message))
                        return partitions_.report(*name, unreached->machines, host_.now());
                      if (hello == nullptr) return machines_->on_message(*name, *number, message);
                      const auto greeted = machines_->greet(*hello, [self](const protocol::ToMachine& answer) {
                        if (const auto open = self.lock()) open->send(answer);
                      });
-                     if (!greeted) return drop();  // it tries again
+                     if (!greeted) return drop(*link);  // it tries again
                      *name = hello->machine;
                      *number = *greeted;
                      begin_if_complete();
@@ -359,27 +372,40 @@ void MachineSupervisor::accept(const std::shared_ptr<LinkToMachine>& link) {
                .on_closed =
                    [this, name, number, self] {
                      if (machines_ && !name->empty()) machines_->on_link_lost(*name, *number);
-                     std::erase(links_, self.lock());
-                   }});
+                     drop(*self.lock());
+                   },
+               .on_room = [this] { on_room(); }});
+}
+
+void MachineSupervisor::drop(const LinkToMachine& link) {
+  guests_.on_closed(link);
+  const auto found = std::ranges::find(links_, &link, [](const auto& one) { return one.get(); });
+  if (found == links_.end()) return;
+  const std::shared_ptr<LinkToMachine> last = std::move(*found);  // it may be the one that is calling
+  links_.erase(found);
+  last->close();
 }
 
 /// What a guest asks for. One that does not read what it gets is not a guest any more.
-bool MachineSupervisor::try_answer(const protocol::FromMachine& message, LinkToMachine& link) {
-  if (exit_code_ || !link.is_sent()) return false;
+bool MachineSupervisor::try_answer(const protocol::FromMachine& message, const std::shared_ptr<LinkToMachine>& link) {
+  if (exit_code_) return false;
+  if (guests_.try_take(message, link)) return true;
+  if (!link->is_sent()) return false;
   if (std::holds_alternative<protocol::SettingsWanted>(message)) {
     const ModuleCopy* const copy = modules_.newest();
-    link.send(protocol::Settings{.version = options_.version,
-                                 .architecture = std::string(kArchitecture),
-                                 .manifest = options_.manifest,
-                                 .module = copy == nullptr ? std::string() : copy->digest});
+    link->send(protocol::Settings{.version = options_.version,
+                                  .architecture = std::string(kArchitecture),
+                                  .manifest = options_.manifest,
+                                  .module = copy == nullptr ? std::string() : copy->digest,
+                                  .speaks = protocol::kSpoken});
     return true;
   }
   if (std::holds_alternative<protocol::ReachWanted>(message)) {
-    link.send(protocol::Reached{});
+    link->send(protocol::Reached{});
     return true;
   }
   const auto* const wanted = std::get_if<protocol::ModuleWanted>(&message);
-  if (wanted != nullptr) link.send(modules_.read(*wanted));
+  if (wanted != nullptr) link->send(modules_.read(*wanted));
   return wanted != nullptr;
 }
 

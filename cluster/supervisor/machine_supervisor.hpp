@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "cluster/supervisor/fabric.hpp"
+#include "cluster/supervisor/guests.hpp"
 #include "cluster/supervisor/machine_agent.hpp"
 #include "cluster/supervisor/machine_link.hpp"
 #include "cluster/supervisor/machines.hpp"
@@ -71,7 +72,7 @@ class MachineSupervisor {
   /// At once; after stop().
   void stop_at_once(const std::string& why);
 
-  [[nodiscard]] bool is_stopping() const { return fabric_ ? fabric_->is_stopping() : is_leaving_; }
+  [[nodiscard]] bool is_stopping() const { return is_leaving_ || (fabric_ && fabric_->is_stopping()); }
   /// It has a fabric.
   [[nodiscard]] bool leads() const { return fabric_ != nullptr; }
   /// Why it was evicted, as in "cannot reach oak"; empty: it was not.
@@ -102,7 +103,8 @@ class MachineSupervisor {
   void fail(SupervisorError error);
 
   // ---- for guests
-  [[nodiscard]] bool try_answer(const protocol::FromMachine& message, LinkToMachine& link);
+  [[nodiscard]] bool try_answer(const protocol::FromMachine& message, const std::shared_ptr<LinkToMachine>& link);
+  void drop(const LinkToMachine& link);
 
   // ---- as the leader
   void lead();
@@ -146,6 +148,7 @@ class MachineSupervisor {
   std::map<std::string, std::string> addresses_;  // of machines
   std::optional<std::string> leader_;             // another machine
   std::shared_ptr<LinkToLeader> link_;
+  Guests guests_;
   std::vector<std::shared_ptr<LinkToMachine>> links_;
   std::optional<std::vector<storage::Store::ShardRow>> rows_;  // read as the leader
   std::unique_ptr<Fabric> fabric_;

@@ -86,6 +86,7 @@ struct SupervisorOptions {
   /// The text of epic.toml, for machines that join; not read here.
   std::string manifest = {};
   std::uint16_t port = kMachinePort;  // of its supervisor; 0: the system chooses one
+  bool beacon = false;                // says so to the local network (beacon.hpp)
   std::string coordination = {};      // of several machines, as check_coordination() takes it; empty: this one is alone
   std::string machine_name = {};      // its start; empty: the host's
   bool joins = false;                 // a fabric that runs, with more nodes

@@ -112,7 +112,8 @@ std::expected<void, protocol::StartFailed> NodeCore::open(pid_t process) {
                         .version = EPIC_VERSION_TEXT,
                         .abi_tag = EPIC_ABI_TAG,
                         .renamed_types = renamed_types(engine_.kernel().types()),
-                        .groups = engine_.kernel().options().placement.groups()};
+                        .groups = engine_.kernel().options().placement.groups(),
+                        .speaks = protocol::kSpoken};
   if (!place_.tcp.host.empty()) {
     const auto port = engine_.listen_at(place_.tcp);
     if (!port)

@@ -137,13 +137,16 @@ BOOST_DESCRIBE_STRUCT(Logs::Answer, (), (time, node, level, entity, message))
 
 struct Stop {
   static constexpr VerbInfo kVerb{.name = "stop", .parts = Parts::many};
-  using Request = Nothing;
+  struct Request {
+    bool machine = false;  // only that of the supervisor which is asked, though it leads the fabric
+  };
   struct Answer {
     std::string node;                                      // "supervisor" first, and last, when all nodes have ended
     std::string event;                                     // stopping, waiting (it takes long), stopped
     std::optional<std::vector<std::string>> unsaved = {};  // with the last: nodes that had not saved everything
   };
 };
+BOOST_DESCRIBE_STRUCT(Stop::Request, (), (machine))
 BOOST_DESCRIBE_STRUCT(Stop::Answer, (), (node, event, unsaved))
 
 struct NodeName {

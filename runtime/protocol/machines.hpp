@@ -30,6 +30,7 @@
 
 #include "kernel/ids.hpp"
 #include "protocol/control_frames.hpp"
+#include "protocol/spoken.hpp"
 #include "protocol/supervision.hpp"
 
 namespace epic::protocol {
@@ -132,10 +133,12 @@ struct Hello {
   std::string fabric_id = {};  // that it knows; empty: none yet
   FabricNotes notes = {};      // the newest that it has
   std::vector<LiveNode> live = {};
+  Spoken speaks = {};
   bool operator==(const Hello&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(Hello, (),
-                      (machine, leader, version, store, run_directory, pid, nodes, received, fabric_id, notes, live))
+                      (machine, leader, version, store, run_directory, pid, nodes, received, fabric_id, notes, live,
+                       speaks))
 
 struct SpawnedNode {
   ProcessId process;
@@ -230,7 +233,7 @@ struct Unreached {
 BOOST_DESCRIBE_STRUCT(Unreached::Machine, (), (machine, silence))
 BOOST_DESCRIBE_STRUCT(Unreached, (), (machines))
 
-// ---- a guest to any supervisor: instead of Hello, on a link of its own, one at a time; each is answered
+// ---- a guest to any supervisor: instead of Hello, on a link of its own; each is answered
 
 /// From another machine, which wants to know whether it can reach this one: Reached.
 struct ReachWanted {
@@ -252,9 +255,18 @@ struct ModuleWanted {
 };
 BOOST_DESCRIBE_STRUCT(ModuleWanted, (), (digest, offset))
 
+/// From a program outside of the fabric, such as `epic --connect`: GuestWelcome. Then it asks as often as it likes,
+/// with MachineAsked, and is answered as a machine is.
+struct GuestHello {
+  std::string version;  // of epic
+  Spoken speaks = {};
+  bool operator==(const GuestHello&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(GuestHello, (), (version, speaks))
+
 using FromMachine =
     std::variant<Hello, Counted, SpawnedNode, UnspawnedNode, NodeSaid, NodeWrote, NodeGarbled, NodeCutOff, NodeEnded,
-                 MachineAsked, MachineLeaves, SettingsWanted, ModuleWanted, Unreached, ReachWanted>;
+                 MachineAsked, MachineLeaves, SettingsWanted, ModuleWanted, Unreached, ReachWanted, GuestHello>;
 
 // ---- the leader to a machine
 
@@ -317,9 +329,10 @@ struct Settings {
   std::string architecture;  // "x86_64": the module's, too
   std::string manifest;      // the text of epic.toml; passwords are not in it
   std::string module;        // the digest of the newest copy; empty: there is none yet
+  Spoken speaks = {};
   bool operator==(const Settings&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(Settings, (), (version, architecture, manifest, module))
+BOOST_DESCRIBE_STRUCT(Settings, (), (version, architecture, manifest, module, speaks))
 
 /// Without bytes: it is not here.
 struct ModulePart {
@@ -336,7 +349,17 @@ struct Reached {
 };
 BOOST_DESCRIBE_STRUCT(Reached, (), ())
 
+/// What the program may ask follows.
+struct GuestWelcome {
+  std::string version;  // of epic
+  Spoken speaks = {};
+  std::string manifest = {};  // as in Settings
+  std::string refusal = {};   // a sentence; empty: it is welcome
+  bool operator==(const GuestWelcome&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(GuestWelcome, (), (version, speaks, manifest, refusal))
+
 using ToMachine = std::variant<Welcome, Counted, FabricNotes, SpawnNode, ToldNode, SignalNode, DropNode,
-                               MachineAnswered, Dismiss, Settings, ModulePart, Reached>;
+                               MachineAnswered, Dismiss, Settings, ModulePart, Reached, GuestWelcome>;
 
 }  // namespace epic::protocol

@@ -34,6 +34,7 @@
 #include "protocol/machine_place.hpp"
 #include "protocol/map_change.hpp"
 #include "protocol/node_counters.hpp"
+#include "protocol/spoken.hpp"
 
 namespace epic::protocol {
 
@@ -200,9 +201,10 @@ struct Ready {
   kernel::PlacementGroups groups = {};  // of its store
   std::string host = {};                // where processes of other machines reach it; empty: nowhere
   std::uint16_t port = 0;
+  Spoken speaks = {};
   bool operator==(const Ready&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(Ready, (), (pid, version, abi_tag, renamed_types, groups, host, port))
+BOOST_DESCRIBE_STRUCT(Ready, (), (pid, version, abi_tag, renamed_types, groups, host, port, speaks))
 
 /// The node cannot start and exits; restarting it would not help (a module of another version, a store with another
 /// shard count …). If restarting may help, the node simply exits. With `ends_fabric` no node can go on (the store is

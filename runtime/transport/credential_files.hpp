@@ -24,6 +24,13 @@ struct CredentialPlace {
   [[nodiscard]] bool is_empty() const { return secret_file.empty() && certificates.certificate.empty(); }
 };
 
+/// authority.pem, certificate.pem and key.pem there.
+[[nodiscard]] inline Certificates certificates_in(const std::filesystem::path& directory) {
+  return {.authority = directory / "authority.pem",
+          .certificate = directory / "certificate.pem",
+          .key = directory / "key.pem"};
+}
+
 /// One thread.
 class CredentialFiles {
  public:

@@ -48,6 +48,8 @@ class Stream {
   /// arrived before the stream broke is read first, then on_end() follows.
   [[nodiscard]] virtual std::size_t write(std::span<const std::byte> bytes) = 0;
   virtual void close() = 0;
+  /// From now on a peer that reads nothing for long, but lives, is not taken for gone.
+  virtual void let_read_slowly() {}
   /// Of the other side, for logs; empty if it has none.
   [[nodiscard]] virtual std::string peer_address() const { return {}; }
 };

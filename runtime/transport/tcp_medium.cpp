@@ -98,6 +98,8 @@ class TcpStream final : public Stream, public std::enable_shared_from_this<TcpSt
     owner_.reset();
   }
 
+  /// The timeout would also end it while the peer answers, but has no room for more.
+  void let_read_slowly() override { set_option(socket_.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, 0); }
   [[nodiscard]] std::string peer_address() const override { return format_tcp_address(peer_); }
   [[nodiscard]] Side side() const { return side_; }
 

@@ -1,7 +1,8 @@
 #pragma once
-// StandIn: a control socket with fixed answers, so that the output of commands can be compared exactly.
+// StandIn: a control socket with fixed answers, so that the output of commands can be compared exactly; or the port
+// where a supervisor answers programs on other machines.
 //
-// The socket and its frames are real; only the supervisor behind them is missing.
+// The sockets and their frames are real; only the supervisor behind them is missing.
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -32,7 +33,16 @@ class StandIn {
 
   /// Starts listening on `<project>/.epic/control.sock`.
   StandIn(const std::filesystem::path& project, std::map<std::string, Answer> answers);
+  /// Listens with that secret on a port of 127.0.0.1, for a fabric with these settings.
+  struct Elsewhere {
+    std::filesystem::path secret_file;
+    std::string manifest;
+  };
+  StandIn(const Elsewhere& elsewhere, std::map<std::string, Answer> answers);
   ~StandIn();
+
+  /// HOST:PORT, if it is elsewhere.
+  [[nodiscard]] const std::string& address() const { return address_; }
 
   /// The requests so far, as "verb {body}".
   [[nodiscard]] std::vector<std::string> requests();
@@ -46,7 +56,10 @@ class StandIn {
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   std::mutex mutex_;
   std::vector<std::string> requests_;
+  struct Port;
   std::unique_ptr<cluster::ControlServer> server_;
+  std::unique_ptr<Port> port_;
+  std::string address_;
   std::thread thread_;
 };
 

@@ -35,9 +35,11 @@ fs::path golden_file(const std::string& name) {
 }
 
 void neutralise_environment() {
-  for (const char* name : {"EPIC_FORMAT", "EPIC_COLOR", "EPIC_PROJECT", "EPIC_NODES", "EPIC_TEMPLATE", "EPIC_NODE",
-                           "EPIC_TEMPLATES", "CLICOLOR_FORCE", "NO_COLOR"})
+  for (const char* name :
+       {"EPIC_FORMAT", "EPIC_COLOR", "EPIC_PROJECT", "EPIC_NODES", "EPIC_TEMPLATE", "EPIC_NODE", "EPIC_TEMPLATES",
+        "EPIC_CONNECT", "EPIC_SECRET_FILE", "EPIC_CERTIFICATES", "CLICOLOR_FORCE", "NO_COLOR"})
     ::unsetenv(name);
+  ::setenv("XDG_CONFIG_HOME", "/nonexistent", 1);
   ::setenv("TZ", "UTC", 1);
 }
 

@@ -87,11 +87,12 @@ struct LibraryRule {
 /// The supervisor's files that touch the world, or wire those that do. The others have cluster/supervisor/host.hpp.
 const std::vector<std::string_view>& supervisor_world() {
   static const std::vector<std::string_view> files = {
-      "cluster/supervisor/asio_host.",       "cluster/supervisor/crash_memory.",   "cluster/supervisor/detach.",
-      "cluster/supervisor/fabric_runner.",   "cluster/supervisor/janitor.",        "cluster/supervisor/log_hub.cpp",
-      "cluster/supervisor/machine_join.",    "cluster/supervisor/machine_stream.", "cluster/supervisor/machine_runner.",
-      "cluster/supervisor/module_copies.",   "cluster/supervisor/project_lock.",   "cluster/supervisor/run_paths.cpp",
-      "cluster/supervisor/spawned_process.", "cluster/supervisor/supervisor.cpp"};
+      "cluster/supervisor/beacon.",         "cluster/supervisor/remote_control.", "cluster/supervisor/asio_host.",
+      "cluster/supervisor/crash_memory.",   "cluster/supervisor/detach.",         "cluster/supervisor/fabric_runner.",
+      "cluster/supervisor/janitor.",        "cluster/supervisor/log_hub.cpp",     "cluster/supervisor/machine_join.",
+      "cluster/supervisor/machine_stream.", "cluster/supervisor/machine_runner.", "cluster/supervisor/module_copies.",
+      "cluster/supervisor/project_lock.",   "cluster/supervisor/run_paths.cpp",   "cluster/supervisor/spawned_process.",
+      "cluster/supervisor/supervisor.cpp"};
   return files;
 }
 

@@ -199,7 +199,8 @@ class FabricFixture {
 
   void serve(FakeNode& node, const protocol::Configure&) {
     configured.insert(node.pid);
-    node.events.on_message(protocol::Ready{.pid = node.pid, .version = options.version, .abi_tag = {}});
+    node.events.on_message(
+        protocol::Ready{.pid = node.pid, .version = options.version, .abi_tag = {}, .speaks = protocol::kSpoken});
     beat(*std::ranges::find(host.spawned, node.pid, [](const auto& one) { return one->pid; }));
   }
   void beat(const std::shared_ptr<FakeNode>& node) {

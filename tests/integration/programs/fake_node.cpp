@@ -13,7 +13,7 @@
 //   setup-hangs       starts, and its setup does not end
 //   setup-crash-once  starts, and dies in setup, unless the project's directory contains `crashed`
 //   slow-stop         starts, and ignores Stop
-//   old               starts, with another version
+//   old               starts, and is of a version that speaks in another way
 // A method called on any of its entities selects what it does then: crash, exit, hang (no heartbeats), turn (one that
 // never ends), noise (garbage on the channel), say (prints the first argument), echo (anything else: returns its
 // arguments).
@@ -132,7 +132,11 @@ class FakeNode {
     if (module_ == "silent-start" || module_ == "refuse-one") return true;
     listen(configure.socket_path);
     say("hello from " + std::to_string(configure.node.value));
-    send(protocol::Ready{::getpid(), module_ == "old" ? "0.0.1" : "1.2.3", "fake", {}});
+    const bool is_old = module_ == "old";
+    send(protocol::Ready{.pid = ::getpid(),
+                         .version = is_old ? "0.0.1" : "1.2.3",
+                         .abi_tag = "fake",
+                         .speaks = is_old ? protocol::Spoken() : protocol::kSpoken});
     return true;
   }
 

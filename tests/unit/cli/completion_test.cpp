@@ -19,6 +19,8 @@ class FixedNames final : public NameSource {
   std::vector<std::string> templates() override { return {"hello", "game"}; }
   std::vector<std::string> tests() override { return {"barrel: explodes", "player: shoots"}; }
   std::vector<std::string> scenarios() override { return {"match: is played once"}; }
+  std::vector<std::string> settings() override { return {"connect", "connection.prod", "connection.prod.secret_file"}; }
+  std::vector<std::string> connections() override { return {"prod", "test"}; }
 };
 
 std::vector<std::string> offered(const std::vector<std::string>& words) {

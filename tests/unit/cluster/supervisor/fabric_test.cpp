@@ -208,7 +208,8 @@ TEST_CASE("fabric: a node that a stop kills before it is a member is not said to
   f.paused.insert(f.host.spawned.back()->pid + 1);  // the next one says nothing by itself
   f.request("scale", R"({"nodes":3})");
   FakeNode& node = f.node(3);
-  node.events.on_message(protocol::Ready{.pid = node.pid, .version = f.options.version, .abi_tag = {}});
+  node.events.on_message(
+      protocol::Ready{.pid = node.pid, .version = f.options.version, .abi_tag = {}, .speaks = protocol::kSpoken});
   f.host.post([&] { f.fabric->stop("the test ends"); });  // it has its lease by then, and no key yet
   f.wait_until([&] { return f.end.has_value(); });
   CHECK_FALSE(node.is_alive);

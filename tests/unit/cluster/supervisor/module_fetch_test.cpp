@@ -18,6 +18,7 @@ struct FakeLink final : LinkToLeader {
   void send(const FromMachine& message) override { asked.push_back(std::get<ModuleWanted>(message)); }
   void close() override { is_closed = true; }
   [[nodiscard]] bool is_sent() const override { return true; }
+  [[nodiscard]] std::size_t unsent_bytes() const override { return 0; }
   Events events;
   std::vector<ModuleWanted> asked;
   bool is_closed = false;
