@@ -1,0 +1,73 @@
+// The links to a machine's supervisor: of other machines while it leads, and of guests.
+
+#include <algorithm>
+#include <utility>
+
+#include "cluster/supervisor/machine_supervisor.hpp"
+
+namespace epic::cluster {
+
+void MachineSupervisor::accept(const std::shared_ptr<LinkToMachine>& link) {
+  // Shared with the events of the link: the machine and its link's number, once it has greeted.
+  auto name = std::make_shared<std::string>();
+  auto number = std::make_shared<Machines::LinkNumber>();
+  const std::weak_ptr<LinkToMachine> self = link;
+  links_.push_back(link);
+  link->start({.on_message =
+                   [this, name, number, self](const protocol::FromMachine& message) {
+                     const auto link = self.lock();
+                     const auto* const hello = std::get_if<protocol::Hello>(&message);
+                     if (name->empty() && try_answer(message, link)) return;
+                     if (!machines_ || exit_code_ || (hello != nullptr) != name->empty()) return drop(*link);
+                     if (const auto* const unreached = std::get_if<protocol::Unreached>(&message))
+                       return partitions_.report(*name, unreached->machines, host_.now());
+                     if (hello == nullptr) return machines_->on_message(*name, *number, message);
+                     const auto greeted = machines_->greet(*hello, [self](const protocol::ToMachine& answer) {
+                       if (const auto open = self.lock()) open->send(answer);
+                     });
+                     if (!greeted) return drop(*link);  // it tries again
+                     *name = hello->machine;
+                     *number = *greeted;
+                     begin_if_complete();
+                   },
+               .on_closed =
+                   [this, name, number, self] {
+                     if (machines_ && !name->empty()) machines_->on_link_lost(*name, *number);
+                     drop(*self.lock());
+                   },
+               .on_room = [this] { on_room(); }});
+}
+
+void MachineSupervisor::drop(const LinkToMachine& link) {
+  guests_.on_closed(link);
+  const auto found = std::ranges::find(links_, &link, [](const auto& one) { return one.get(); });
+  if (found == links_.end()) return;
+  const std::shared_ptr<LinkToMachine> last = std::move(*found);  // it may be the one that is calling
+  links_.erase(found);
+  last->close();
+}
+
+/// What a guest asks for. One that does not read what it gets is not a guest any more.
+bool MachineSupervisor::try_answer(const protocol::FromMachine& message, const std::shared_ptr<LinkToMachine>& link) {
+  if (exit_code_) return false;
+  if (guests_.try_take(message, link)) return true;
+  if (!link->is_sent()) return false;
+  if (std::holds_alternative<protocol::SettingsWanted>(message)) {
+    const ModuleCopy* const copy = modules_.newest();
+    link->send(protocol::Settings{.version = options_.version,
+                                  .architecture = std::string(kArchitecture),
+                                  .manifest = options_.manifest,
+                                  .module = copy == nullptr ? std::string() : copy->digest,
+                                  .speaks = protocol::kSpoken});
+    return true;
+  }
+  if (std::holds_alternative<protocol::ReachWanted>(message)) {
+    link->send(protocol::Reached{});
+    return true;
+  }
+  const auto* const wanted = std::get_if<protocol::ModuleWanted>(&message);
+  if (wanted != nullptr) link->send(modules_.read(*wanted));
+  return wanted != nullptr;
+}
+
+}  // namespace epic::cluster
