@@ -212,7 +212,7 @@ struct Events {
     std::string node = {};
     std::optional<std::string> entity = {};  // none: about the node itself
     /// activated, failed, saved, erased, collected, moved, stopped, replaced (by an import), discarded, deadlocked,
-    /// slow to stop, quarantined, released; of nodes: ready, died, ended, moved, silent.
+    /// slow to stop, quarantined, released; of nodes: ready, died, ended, moved, silent; of machines: evicted.
     std::string what = {};
     std::optional<std::string> why = {};
     std::optional<std::uint64_t> version = {};
