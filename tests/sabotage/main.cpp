@@ -37,7 +37,7 @@ constexpr Start kStarts[] = {{"observed_not_passed_on", 78},
                              {"machines_fence_on_the_epoch_alone", 128},
                              {"machines_lease_checked_too_early", 136},
                              {"machines_lease_ignored", 176},
-                             {"standby_accepted", 2},
+                             {"standby_accepted", 7},
                              {"machines_unknown_commit_taken_as_failed", 8}};
 
 constexpr bool is_planted(std::string_view defect) { return std::ranges::find(kDefects, defect) != std::end(kDefects); }
