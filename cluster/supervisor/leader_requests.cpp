@@ -18,6 +18,7 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr milliseconds kLookEvery{100};
+constexpr std::chrono::seconds kLookForGoneEvery{1};
 /// For a request without a deadline of its own, beyond two leases.
 constexpr std::chrono::seconds kPatience{20};
 constexpr std::string_view kTimeout = "timeout_ms";
@@ -61,17 +62,31 @@ void LeaderRequests::ask(const ControlRequest& request, ControlReply reply) {
                                                  .deadline = now + patience_for(request),
                                                  .told_at = now})
                      .first->second;
-  send_ ? send_(asked.request) : wait();
+  if (!send_) return wait();
+  send_(asked.request);
+  if (asked_.size() == 1) timer_.expires_after(kLookForGoneEvery, [this] { give_up_gone(); });
 }
 
-void LeaderRequests::connect(Send send) {
+void LeaderRequests::connect(Send send, GiveUp give_up) {
   send_ = std::move(send);
+  give_up_ = std::move(give_up);
   timer_.cancel();
   const auto now = host_.now();
   for (auto& [id, asked] : asked_) {
     if (asked.request.verb == control::Call::kVerb.name) shorten(asked.request, asked.deadline - now);
     send_(asked.request);
   }
+  if (!asked_.empty()) timer_.expires_after(kLookForGoneEvery, [this] { give_up_gone(); });
+}
+
+/// A client may go without an answer coming, as one that follows a silent log.
+void LeaderRequests::give_up_gone() {
+  std::erase_if(asked_, [this](const auto& one) {
+    if (one.second.reply.is_open()) return false;
+    give_up_(one.first);
+    return true;
+  });
+  if (!asked_.empty()) timer_.expires_after(kLookForGoneEvery, [this] { give_up_gone(); });
 }
 
 void LeaderRequests::disconnect() {
@@ -91,7 +106,10 @@ void LeaderRequests::disconnect() {
 
 void LeaderRequests::on_answer(const protocol::ControlAnswer& answer) {
   const auto found = asked_.find(answer.id);
-  if (found == asked_.end()) return;
+  if (found == asked_.end()) {  // asked over a link before
+    if (!answer.last) give_up_(answer.id);
+    return;
+  }
   const ControlReply reply = found->second.reply;
   if (answer.last) asked_.erase(found);
   if (answer.status != AnswerStatus::ok)

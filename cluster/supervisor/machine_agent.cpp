@@ -120,7 +120,8 @@ void MachineAgent::carry_out(const protocol::Welcome& welcome) {
   kept_.on_counted(welcome.received);
   for (const protocol::FromMachine& message : kept_.list()) send_(message);
   confirm();
-  requests_.connect([this](const ControlRequest& request) { send(protocol::MachineAsked{request}); });
+  requests_.connect([this](const ControlRequest& request) { send(protocol::MachineAsked{request}); },
+                    [this](std::uint64_t request) { send(protocol::MachineGaveUp{request}); });
 }
 
 void MachineAgent::carry_out(const protocol::SpawnNode& spawn) {

@@ -77,20 +77,20 @@ class Machines::Process final : public NodeProcess {
   std::uint64_t lost_lines_ = 0;
 };
 
-/// Answers to a machine's requests.
-class Machines::Replies final : public ControlReply::Sink {
+/// The answer to a request of a machine, which owns it for as long as somebody there waits for it.
+class Machines::Reply final : public ControlReply::Sink {
  public:
-  explicit Replies(Machine& machine, Machines& machines) : machine_(&machine), machines_(machines) {}
+  explicit Reply(Machine& machine, Machines& machines) : machine_(machine), machines_(machines) {}
   void send(const protocol::ControlAnswer& answer) override {
-    if (machine_ != nullptr) machines_.try_send(*machine_, protocol::MachineAnswered{answer});
+    machines_.try_send(machine_, protocol::MachineAnswered{answer});
+    if (answer.last) machine_.replies.erase(answer.id);
   }
-  [[nodiscard]] bool is_open() const override { return machine_ != nullptr && machine_->send; }
-  [[nodiscard]] bool has_room() const override { return machine_ != nullptr && machine_->kept.list().size() < kRoom; }
-  void close() { machine_ = nullptr; }
+  [[nodiscard]] bool is_open() const override { return static_cast<bool>(machine_.send); }
+  [[nodiscard]] bool has_room() const override { return machine_.kept.list().size() < kRoom; }
 
  private:
   static constexpr std::size_t kRoom = 256;  // messages
-  Machine* machine_;
+  Machine& machine_;
   Machines& machines_;
 };
 
@@ -123,7 +123,6 @@ void Machines::open(std::string fabric_id, Events events) {
 
 void Machines::arrive(const std::string& name, Machine& machine) {
   machine.has_arrived = true;
-  machine.replies = std::make_shared<Replies>(machine, *this);
   const std::unique_ptr<protocol::Hello> hello = std::move(machine.hello);
   events_.on_arrived(*hello);
   if (const auto still = machines_.find(name); still != machines_.end()) welcome(still->second, 0);
@@ -155,7 +154,7 @@ void Machines::on_key_gone(const std::string& name) {
   machine.has_key = false;
   machine.send = nullptr;
   machine.is_welcome = false;
-  if (machine.replies) machine.replies->close();
+  machine.replies.clear();
   if (machine.has_arrived) events_.on_gone(name);
   while (!machine.processes.empty()) {
     Process* const process = machine.processes.extract(machine.processes.begin()).mapped();
@@ -240,8 +239,13 @@ void Machines::on_message(const std::string& name, LinkNumber link, const protoc
     machine.kept.on_counted(counted->messages);
     return events_.on_room();
   }
-  if (const auto* asked = std::get_if<protocol::MachineAsked>(&message))
-    return events_.on_request(asked->request, ControlReply(machine.replies, asked->request.id));
+  if (const auto* gave_up = std::get_if<protocol::MachineGaveUp>(&message))
+    return static_cast<void>(machine.replies.erase(gave_up->request));
+  if (const auto* asked = std::get_if<protocol::MachineAsked>(&message)) {
+    const std::uint64_t id = asked->request.id;
+    const std::weak_ptr<Reply> reply = machine.replies[id] = std::make_shared<Reply>(machine, *this);
+    return events_.on_request(asked->request, ControlReply(reply, id));
+  }
   if (std::holds_alternative<protocol::MachineLeaves>(message)) return events_.on_leaves(name);
   std::visit(
       [&](const auto& one) {

@@ -93,7 +93,7 @@ class Machines {
 
  private:
   class Process;
-  class Replies;
+  class Reply;
   struct Machine {
     bool has_key = false;
     bool has_arrived = false;
@@ -105,7 +105,7 @@ class Machines {
     std::uint64_t received = 0;
     std::uint64_t confirmed = 0;
     std::map<protocol::ProcessId, Process*> processes = {};
-    std::shared_ptr<Replies> replies = {};  // shared with the requests that wait for an answer
+    std::map<std::uint64_t, std::shared_ptr<Reply>> replies = {};  // by request, while somebody waits for its answer
   };
 
   void arrive(const std::string& name, Machine& machine);

@@ -8,7 +8,7 @@
 //                                   ◀─ Welcome, or Dismiss
 //                                   ◀─ SpawnNode, ToldNode, SignalNode, DropNode …
 //   SpawnedNode, NodeSaid, NodeWrote, NodeEnded …  ─▶
-//   MachineAsked                    ─▶ …a control request…  ◀─ MachineAnswered
+//   MachineAsked, MachineGaveUp     ─▶ …a control request…  ◀─ MachineAnswered
 //   MachineLeaves                   ─▶ …drains its nodes…   ◀─ Dismiss
 //   Unreached                       ─▶ …while it cannot reach another machine…
 //
@@ -214,6 +214,13 @@ struct MachineAsked {
 };
 BOOST_DESCRIBE_STRUCT(MachineAsked, (), (request))
 
+/// Nobody waits for the answer to that MachineAsked any longer.
+struct MachineGaveUp {
+  std::uint64_t request;  // its id
+  bool operator==(const MachineGaveUp&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(MachineGaveUp, (), (request))
+
 /// It is to stop: its nodes give their shards to others, and end. Dismiss follows.
 struct MachineLeaves {
   bool operator==(const MachineLeaves&) const = default;
@@ -264,9 +271,9 @@ struct GuestHello {
 };
 BOOST_DESCRIBE_STRUCT(GuestHello, (), (version, speaks))
 
-using FromMachine =
-    std::variant<Hello, Counted, SpawnedNode, UnspawnedNode, NodeSaid, NodeWrote, NodeGarbled, NodeCutOff, NodeEnded,
-                 MachineAsked, MachineLeaves, SettingsWanted, ModuleWanted, Unreached, ReachWanted, GuestHello>;
+using FromMachine = std::variant<Hello, Counted, SpawnedNode, UnspawnedNode, NodeSaid, NodeWrote, NodeGarbled,
+                                 NodeCutOff, NodeEnded, MachineAsked, MachineGaveUp, MachineLeaves, SettingsWanted,
+                                 ModuleWanted, Unreached, ReachWanted, GuestHello>;
 
 // ---- the leader to a machine
 

@@ -39,7 +39,8 @@ class MachinesFixture : public FabricFixture {
     std::vector<MachineAgent::Parts::ModuleDone> waiting;  // … for these
     Machines::LinkNumber link{0};
     bool is_linked = false;
-    std::uint64_t round = 0;  // of its link
+    std::uint64_t round = 0;   // of its link
+    std::size_t answered = 0;  // parts of answers to its requests that have come
   };
 
   MachinesFixture() = default;
@@ -107,7 +108,9 @@ class MachinesFixture : public FabricFixture {
           machine.round = round;
           const auto link = machines->greet(*hello, [this, &machine, round](const protocol::ToMachine& answer) {
             host.post([&machine, round, answer] {
-              if (machine.is_linked && round == machine.round) machine.agent->on_message(answer);
+              if (!machine.is_linked || round != machine.round) return;
+              if (std::holds_alternative<protocol::MachineAnswered>(answer)) ++machine.answered;
+              machine.agent->on_message(answer);
             });
           });
           if (!link) FAIL(link.error());
