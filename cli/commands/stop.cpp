@@ -34,6 +34,9 @@ Outcome run_stop(Context& context, const Arguments& arguments) {
   const ProcessEnd supervisor(is_here ? ping.pid : 0);
   const auto keeper = paths.has_joined() || !is_here ? std::nullopt : find_machine_keeper(MachinePaths(paths.root));
   const ProcessEnd keeper_end(keeper ? keeper->pid : 0);
+  if (keeper && arguments.has("machine"))
+    return fail({.what = "the machines of 'epic run --machines' stop together",
+                 .help = {"kill one of them with 'epic kill --machine'", "or stop all with 'epic stop'"}});
 
   Console& console = context.console();
   const auto begin = std::chrono::steady_clock::now();
@@ -95,9 +98,8 @@ constexpr Command kStopCommand{
         "get NodeLost. Tasks that entities have spawned for themselves are not waited for. Returns when every\n"
         "process has ended.\n"
         "Of a fabric on several machines, this stops all if the supervisor that is asked leads; otherwise only its\n"
-        "machine, whose shards go to the others first. With --machine only that machine stops in any case, and "
-        "another\n"
-        "supervisor leads.",
+        "machine, whose shards go to the others first. With --machine only that machine stops in any case, and\n"
+        "another supervisor leads.",
     .example = "epic stop\nepic stop --connect 10.0.0.1:7420 --secret-file cluster.secret",
     .options = kStopOptions,
     .exit_codes = kStopExitCodes,

@@ -143,7 +143,8 @@ class LocalMachines {
     const int status = machines_[machine].process->native_exit_code();
     machines_[machine].process.reset();
     machines_[machine].has_left = status == 0;
-    if (status != 0 && !is_stopping_ && std::chrono::steady_clock::now() < healing_until_) {
+    const bool has_ended_itself = WIFEXITED(status) && status != 0;
+    if (has_ended_itself && !is_stopping_ && std::chrono::steady_clock::now() < healing_until_) {
       if (const auto started = start_machine(machine); !started) console_.error(started.error());
       return;
     }
