@@ -453,12 +453,15 @@ void Peers::lose(PeerAddress address) {
   const std::uint64_t oldest = strangers_.empty() ? connections_made_ : strangers_.front()->number;
   while (!losses_.empty() && losses_.front().connections_made < oldest) losses_.pop_front();
   losses_.push_back({address, connections_made_});
+  std::vector<std::string> unmet;
   std::vector<ReplyMessage> answers;
   if (auto waiting = answers_.extract(address)) answers = std::move(waiting.mapped());
   for (Connection* connection : {entry.mapped().dialled, entry.mapped().accepted}) {
     if (connection == nullptr) continue;
     for (const kernel::Message& held : connection->release_held())
       for_each_call(held, [&](std::uint64_t sequence) { answers.push_back({sequence, RefusedPart{}}); });
+    const bool is_meeting = connection == entry.mapped().dialled && !connection->peer && !connection->is_closed();
+    if (is_meeting) unmet.push_back(connection->address());
     remove(*connection);
   }
   losing_ = address;
@@ -466,6 +469,8 @@ void Peers::lose(PeerAddress address) {
     for (ReplyMessage& answer : std::exchange(refusals_, {})) events_.on_message(address, std::move(answer));
   losing_.reset();
   events_.on_lost(address);
+  for (const std::string& where : unmet)
+    if (events_.on_unmet) events_.on_unmet(where, fmt::format("{} has gone", describe(address)));
 }
 
 void Peers::remove(Connection& connection) {

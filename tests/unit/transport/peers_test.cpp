@@ -301,3 +301,21 @@ TEST_CASE("peers: who is in no map any more is lost though its connection does n
   CHECK(silent.has_ended);
   CHECK(client.lost.empty());
 }
+
+TEST_CASE("peers: who waits to meet a node hears that it is in no map any more", "[transport]") {
+  Net n;
+  PeerProcess client(n.net, kClient, "", 0);
+  auto medium = n.net.make_medium();
+  const auto never_says_who_it_is = medium->listen("node-2", [](auto) {});
+  REQUIRE(never_says_who_it_is);
+  n.processes.push_back(&client);
+  client.peers.set_map(map_of(1, {kOne, kTwo}));
+  client.peers.send(kTwo, call_of(kClient, 1));
+  n.settle();
+  client.peers.meet("node-2");
+  client.peers.set_map(map_of(2, {kOne}));
+  n.settle();
+  n.pass(transport::Peers::kLeftTimeout.count());
+  CHECK(client.lost == std::vector{kTwo});
+  CHECK(client.unmet == std::vector<std::string>{"node-2"});
+}
