@@ -258,7 +258,7 @@ TEST_CASE("machines outside: who has another secret, or asks at the wrong port, 
 }
 
 TEST_CASE(
-    "machines outside: of several addresses the first that answers is joined; a name that nobody has is not found",
+    "machines outside: of several addresses the first that answers is joined, and a name that nobody has is not found",
     "[node][large]") {
   if (!can_have_networks()) return;
   WatchedFabric fabric;
