@@ -26,15 +26,14 @@ struct Start {
   std::string_view defect;
   std::uint64_t seed;
 };
-constexpr Start kStarts[] = {{"observed_not_passed_on", 78},
+constexpr Start kStarts[] = {{"observed_not_passed_on", 332},
                              {"farewell_taken_for_a_loss", 50},
                              {"shards_of_the_dead_kept", 28},
                              {"log_not_synced", 15},
                              {"deadline_forgotten", 14},
                              {"no_fence", 10},
                              {"mail_begun_not_marked", 6},
-                             {"machines_take_without_grant", 1000},
-                             {"machines_fence_on_the_epoch_alone", 128},
+                             {"machines_fence_on_the_epoch_alone", 704},
                              {"machines_lease_checked_too_early", 136},
                              {"machines_lease_ignored", 176},
                              {"standby_accepted", 7},
