@@ -23,6 +23,7 @@ struct EchoLink final : LinkToLeader {
   }
   void close() override { is_closed = true; }
   [[nodiscard]] bool is_sent() const override { return true; }
+  [[nodiscard]] std::size_t unsent_bytes() const override { return 0; }
   FakeHost& host;
   const bool& is_cut;
   Events events;
