@@ -30,7 +30,7 @@ TEST_CASE("leader requests: the leader answers no longer for a client at another
   elm.agent->ask({.id = 7, .verb = "logs", .body = R"({"node":"","follow":true})"}, ControlReply(reader, 7));
   fixture.pass(std::chrono::milliseconds(100));
   const auto count_after_a_line = [&] {
-    fixture.host.spawned.front()->events.on_output("a line");
+    fixture.logs.add({fixture.host.wall_now(), "node-1", protocol::LogLevel::info, "", "a line"});
     fixture.pass(std::chrono::milliseconds(1));
     return elm.answered;
   };
