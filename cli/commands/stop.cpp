@@ -17,7 +17,7 @@ namespace epic::cli {
 namespace {
 
 constexpr OptionSpec kStopOptions[] = {
-    {.name = "machine", .summary = "Stop only this machine of several: its shards go to the others first"},
+    {.name = "this-machine", .summary = "Stop only this machine of several: its shards go to the others first"},
 };
 
 constexpr ExitNote kStopExitCodes[] = {
@@ -34,7 +34,7 @@ Outcome run_stop(Context& context, const Arguments& arguments) {
   const ProcessEnd supervisor(is_here ? ping.pid : 0);
   const auto keeper = paths.has_joined() || !is_here ? std::nullopt : find_machine_keeper(MachinePaths(paths.root));
   const ProcessEnd keeper_end(keeper ? keeper->pid : 0);
-  if (keeper && arguments.has("machine"))
+  if (keeper && arguments.has("this-machine"))
     return fail({.what = "the machines of 'epic run --machines' stop together",
                  .help = {"kill one of them with 'epic kill --machine'", "or stop all with 'epic stop'"}});
 
@@ -44,7 +44,7 @@ Outcome run_stop(Context& context, const Arguments& arguments) {
   bool has_stopped = false;
   JsonRows rows(console);
   auto done =
-      fabric.stream<control::Stop>({.machine = arguments.has("machine")}, [&](const control::Stop::Answer& event) {
+      fabric.stream<control::Stop>({.machine = arguments.has("this-machine")}, [&](const control::Stop::Answer& event) {
         rows.add(codec::describe_json(event));
         if (event.unsaved) unsaved = *event.unsaved;
         has_stopped = event.node == "supervisor" && event.event == "stopped";
@@ -98,7 +98,7 @@ constexpr Command kStopCommand{
         "get NodeLost. Tasks that entities have spawned for themselves are not waited for. Returns when every\n"
         "process has ended.\n"
         "Of a fabric on several machines, this stops all if the supervisor that is asked leads; otherwise only its\n"
-        "machine, whose shards go to the others first. With --machine only that machine stops in any case, and\n"
+        "machine, whose shards go to the others first. With --this-machine only that machine stops in any case, and\n"
         "another supervisor leads.",
     .example = "epic stop\nepic stop --connect 10.0.0.1:7420 --secret-file cluster.secret",
     .options = kStopOptions,

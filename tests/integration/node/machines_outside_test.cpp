@@ -225,11 +225,11 @@ TEST_CASE("machines outside: a fabric that is found by its name answers a comput
   }
 
   // The one that leads leaves in order, and the other leads.
-  CHECK(fabric.ask(fabric.at(1), {"stop", "--machine"}).exit_code == 0);
+  CHECK(fabric.ask(fabric.at(1), {"stop", "--this-machine"}).exit_code == 0);
   CHECK(fabric.first().wait_for_end() == 0);
   CHECK(fabric.wait_for_nodes(fabric.at(2), 2, second).size() == 2);
   CHECK(fabric.ask(fabric.at(2), {"call", "Counter/one", "add", "1"}).out == "3\n");
-  const Ended alone = fabric.ask(fabric.at(2), {"stop", "--machine"});
+  const Ended alone = fabric.ask(fabric.at(2), {"stop", "--this-machine"});
   CHECK_THAT(alone.err, Catch::Contains("No other machine could go on"));
   CHECK(fabric.ask(fabric.at(2), {"stop"}).exit_code == 0);
   CHECK(second.wait() == 0);

@@ -135,7 +135,7 @@ struct UpgradedFabric {
                               }));
     machines[machine]->wait_for("ready 2 nodes");
   }
-  /// `epic stop --machine`, the new package, and the same command as before.
+  /// `epic stop --this-machine`, the new package, and the same command as before.
   void upgrade(std::size_t machine, const std::string& version) {
     CHECK(machines[machine]->stream("stop", {{"machine", true}}).back().at("event") == "stopped");
     CHECK(machines[machine]->wait_for_end() == epic::cluster::kExitOk);
