@@ -26,13 +26,13 @@
 #include "integration/node/real_fabric.hpp"
 #include "storage/open_store.hpp"
 #include "support/machine_network.hpp"
-#include "support/postgres_server.hpp"
+#include "support/network_database.hpp"
 #include "support/temp_dir.hpp"
 
 using namespace std::chrono_literals;
 using epic::cluster::ControlClient;
 using epic::test::MachineNetwork;
-using epic::test::PostgresServer;
+using epic::test::NetworkDatabase;
 using epic::test::ProjectDirectory;
 using epic::test::Supervised;
 using epic::test::TempDir;
@@ -134,8 +134,8 @@ class NetworkFabric {
     first_.emplace(project_, "unused",
                    epic::test::real_nodes("probe", nodes,
                                           [this](epic::cluster::SupervisorOptions& options) {
-                                            options.store =
-                                                epic::storage::locate_store(url_, options.project_directory / ".epic");
+                                            options.store = epic::storage::locate_store(
+                                                database_.url(), options.project_directory / ".epic");
                                             options.coordination = "postgresql";
                                             options.lease = 4s;
                                             options.shard_count = kShards;
@@ -164,30 +164,15 @@ class NetworkFabric {
         "[project]\nname = \"arena\"\n[modules]\nload = \"probe\"\n[fabric]\nshards = {}\nstore = \"{}\"\ncoordination "
         "= "
         "\"postgresql\"\nlease = \"4s\"\n",
-        kShards, url_);
+        kShards, database_.url());
   }
 
   const MachineNetwork network{kMachines};
 
  private:
-  [[nodiscard]] std::string make_url() {
-    const std::string local = server_.make_database();
-    const std::size_t database = local.find('/', local.find('@'));
-    return fmt::format("postgresql://{}@{}{}", PostgresServer::kRole, network.address(MachineNetwork::kHost),
-                       local.substr(database, local.find('?') - database));
-  }
-  [[nodiscard]] fs::path write_hba() const {
-    const fs::path path = directory_.path() / "hba";
-    std::ofstream(path) << "local all all trust\nhost all all 10.0.0.0/8 trust\n";
-    fs::permissions(directory_.path(), fs::perms::owner_all | fs::perms::others_exec | fs::perms::group_exec);
-    return path;
-  }
-
   TempDir directory_;
   fs::path secret_ = directory_.path() / "secret";
-  PostgresServer server_{
-      {"listen_addresses=" + network.address(MachineNetwork::kHost), "hba_file=" + write_hba().string()}};
-  std::string url_ = make_url();
+  NetworkDatabase database_{network.address(MachineNetwork::kHost)};
   ProjectDirectory project_;
   std::optional<Supervised> first_;
   std::vector<std::unique_ptr<JoinedMachine>> joined_;

@@ -22,12 +22,12 @@
 #include "integration/node/real_fabric.hpp"
 #include "storage/open_store.hpp"
 #include "support/machine_network.hpp"
-#include "support/postgres_server.hpp"
+#include "support/network_database.hpp"
 #include "support/temp_dir.hpp"
 
 using namespace std::chrono_literals;
 using epic::test::MachineNetwork;
-using epic::test::PostgresServer;
+using epic::test::NetworkDatabase;
 using epic::test::ProjectDirectory;
 using epic::test::Supervised;
 using epic::test::TempDir;
@@ -96,8 +96,8 @@ class WatchedFabric {
     first_.emplace(project_, "unused",
                    epic::test::real_nodes("probe", 2,
                                           [this](epic::cluster::SupervisorOptions& options) {
-                                            options.store =
-                                                epic::storage::locate_store(url_, options.project_directory / ".epic");
+                                            options.store = epic::storage::locate_store(
+                                                database_.url(), options.project_directory / ".epic");
                                             options.coordination = "postgresql";
                                             options.lease = 4s;
                                             options.shard_count = 16;
@@ -166,21 +166,8 @@ class WatchedFabric {
     return fmt::format(
         "[project]\nname = \"arena\"\n[modules]\nload = \"probe\"\n[fabric]\nshards = 16\nstore = \"{}\"\n"
         "coordination = \"postgresql\"\nlease = \"4s\"\n",
-        url_);
+        database_.url());
   }
-  [[nodiscard]] std::string make_url() {
-    const std::string local = server_.make_database();
-    const std::size_t database = local.find('/', local.find('@'));
-    return fmt::format("postgresql://{}@{}{}", PostgresServer::kRole, network.address(MachineNetwork::kHost),
-                       local.substr(database, local.find('?') - database));
-  }
-  [[nodiscard]] fs::path write_hba() const {
-    const fs::path path = directory_.path() / "hba";
-    std::ofstream(path) << "local all all trust\nhost all all 10.0.0.0/8 trust\n";
-    fs::permissions(directory_.path(), fs::perms::owner_all | fs::perms::others_exec | fs::perms::group_exec);
-    return path;
-  }
-
   TempDir directory_;
 
  public:
@@ -188,9 +175,7 @@ class WatchedFabric {
   const fs::path other_secret = directory_.path() / "other";
 
  private:
-  PostgresServer server_{
-      {"listen_addresses=" + network.address(MachineNetwork::kHost), "hba_file=" + write_hba().string()}};
-  std::string url_ = make_url();
+  NetworkDatabase database_{network.address(MachineNetwork::kHost)};
   ProjectDirectory project_;
   std::optional<Supervised> first_;
 };
