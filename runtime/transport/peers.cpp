@@ -402,11 +402,13 @@ bool Peers::was_lost_since(const Connection& connection, const PeerAddress& peer
       losses_, [&](const Loss& loss) { return loss.peer == peer && connection.number <= loss.connections_made; });
 }
 
+/// What is sent from within the reports of a loss must find the connection registered, not a stranger.
 void Peers::register_peer(Connection& connection, const PeerAddress& address) {
   const bool is_dialled = connection.side() == Connection::Side::dialled;
+  std::optional<Lost> lost;
   if (const auto known = peers_.find(address); known != peers_.end()) {
     const Connection* before = is_dialled ? known->second.dialled : known->second.accepted;
-    if (before != nullptr && before != &connection) lose(address);  // it has connected again
+    if (before != nullptr && before != &connection) lost = take_out(address);  // it has connected again
   }
   connection.peer = address;
   std::erase(strangers_, &connection);
@@ -418,6 +420,7 @@ void Peers::register_peer(Connection& connection, const PeerAddress& address) {
   connection.append_held();
   if (address.is_client() && map_.version.value != 0) push(connection, map_);
   touch(connection);
+  if (lost) report(address, std::move(*lost));
 }
 
 // ---- ends ----
@@ -446,30 +449,38 @@ void Peers::on_end(Connection& connection, const std::string& reported) {
 }
 
 void Peers::lose(PeerAddress address) {
+  if (auto lost = take_out(address)) report(address, std::move(*lost));
+}
+
+/// Closes its connections.
+std::optional<Peers::Lost> Peers::take_out(const PeerAddress& address) {
   const auto entry = peers_.extract(address);
-  if (entry.empty()) return;
+  if (entry.empty()) return std::nullopt;
   full_.erase(address);
   left_.erase(address);
   const std::uint64_t oldest = strangers_.empty() ? connections_made_ : strangers_.front()->number;
   while (!losses_.empty() && losses_.front().connections_made < oldest) losses_.pop_front();
   losses_.push_back({address, connections_made_});
-  std::vector<std::string> unmet;
-  std::vector<ReplyMessage> answers;
-  if (auto waiting = answers_.extract(address)) answers = std::move(waiting.mapped());
+  Lost lost;
+  if (auto waiting = answers_.extract(address)) lost.answers = std::move(waiting.mapped());
   for (Connection* connection : {entry.mapped().dialled, entry.mapped().accepted}) {
     if (connection == nullptr) continue;
     for (const kernel::Message& held : connection->release_held())
-      for_each_call(held, [&](std::uint64_t sequence) { answers.push_back({sequence, RefusedPart{}}); });
+      for_each_call(held, [&](std::uint64_t sequence) { lost.answers.push_back({sequence, RefusedPart{}}); });
     const bool is_meeting = connection == entry.mapped().dialled && !connection->peer && !connection->is_closed();
-    if (is_meeting) unmet.push_back(connection->address());
+    if (is_meeting) lost.unmet.push_back(connection->address());
     remove(*connection);
   }
+  return lost;
+}
+
+void Peers::report(const PeerAddress& address, Lost lost) {
   losing_ = address;
-  for (refusals_ = std::move(answers); !refusals_.empty();)  // a refusal may make its receiver try once more
+  for (refusals_ = std::move(lost.answers); !refusals_.empty();)  // a refusal may make its receiver try once more
     for (ReplyMessage& answer : std::exchange(refusals_, {})) events_.on_message(address, std::move(answer));
   losing_.reset();
   events_.on_lost(address);
-  for (const std::string& where : unmet)
+  for (const std::string& where : lost.unmet)
     if (events_.on_unmet) events_.on_unmet(where, fmt::format("{} has gone", describe(address)));
 }
 

@@ -13,8 +13,9 @@
 // with it, which keeps the order; we read both. When either ends the peer is lost and the other is closed, so that
 // "lost" means the same at both ends. A dial that has not led to a Hello does not count: if it fails while the peer has
 // connected by itself, nothing is lost. A connection that was made before its peer was lost, and whose Hello arrives
-// afterwards, may bring replies to calls that have ended with the loss: it is closed. A restarted node listens at its
-// former address: the process that answers there must have the expected incarnation.
+// afterwards, may bring replies to calls that have ended with the loss: it is closed. Where two connections cross, such
+// a reply can still come; who gets it waits for no such call. A restarted node listens at its former address: the
+// process that answers there must have the expected incarnation.
 //
 // The last message is a reply to call 0, which is never made: an error refuses the other side (wrong fabric, protocol
 // or shard count), a refusal says that we stop. Its sender then reads only the other's last message and waits for it to
@@ -73,6 +74,11 @@ class Peers final : public Transport, private Connection::Owner {
     Connection* accepted = nullptr;
     Connection* out = nullptr;  // the one that we send on
   };
+  /// What is to be reported of a peer that has been taken out.
+  struct Lost {
+    std::vector<kernel::ReplyMessage> answers;  // to calls that have not left
+    std::vector<std::string> unmet;
+  };
 
   Connection& add(Connection::Side side, std::string address = {});
   Connection& dial(const std::string& address);
@@ -102,6 +108,8 @@ class Peers final : public Transport, private Connection::Owner {
 
   void lose_left(std::int64_t now_ns);
   void lose(kernel::PeerAddress peer);
+  [[nodiscard]] std::optional<Lost> take_out(const kernel::PeerAddress& peer);
+  void report(const kernel::PeerAddress& peer, Lost lost);
   void remove(Connection& connection);
   void note(kernel::LogLevel level, const std::string& text) const;
 
