@@ -1,6 +1,7 @@
 #include "sim/cluster_scenario.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -11,7 +12,10 @@
 #include <span>
 #include <stdexcept>
 #include <string_view>
+#include <utility>
 
+#include "codec/described_json.hpp"
+#include "protocol/control_fabric.hpp"
 #include "sim/cashier.hpp"
 #include "sim/cell.hpp"
 #include "sim/gong.hpp"
@@ -54,6 +58,7 @@ constexpr auto kQuietWithin = 30s;
 constexpr auto kOrphansGoneWithin = 9s;
 constexpr cluster::LeaseSettings kLease{.timeout = 2s, .margin = 900ms};
 constexpr auto kAnsweredWithin = 40s;  // for a rolling restart: the grace of each node
+constexpr auto kPsWithin = 5s;
 constexpr auto kIdleAge = 3s;
 constexpr std::uint64_t kTightSeeds = 5;  // every n-th has too little memory
 constexpr std::uint64_t kTightestBytes = 1024;
@@ -344,6 +349,30 @@ class ClusterScenario {
     throw std::runtime_error("the fabric could not be restarted in time");
   }
 
+  /// Every node has its part: a move that never ends would leave one without.
+  void insist_on_spread() {
+    const std::int64_t until_ns = world().now_ns() + nanoseconds(kAnsweredWithin).count();
+    std::string seen = "nothing";
+    while (world().now_ns() < until_ns) {
+      const auto has_ended = std::make_shared<bool>(cluster_.find_supervisor() == nullptr);
+      std::size_t able = 0;
+      if (!*has_ended)
+        cluster_.request("ps", "{}", [&, has_ended](bool is_ok, const std::vector<std::string>& parts) {
+          if (std::exchange(*has_ended, true) || !is_ok) return;
+          seen = fmt::format("{}", fmt::join(parts, " "));
+          const auto answer = codec::read_described_text<protocol::control::Ps::Answer>(parts.back());
+          if (answer)
+            able = static_cast<std::size_t>(
+                std::ranges::count_if(answer->nodes, [](const auto& n) { return n.state == "ready" && n.shards > 0; }));
+        });
+      world().run_until([&] { return *has_ended; }, kPsWithin);
+      *has_ended = true;  // an answer that comes later finds nothing here any more
+      if (able == kNodes) return;
+      world().run_for(100ms);
+    }
+    throw std::runtime_error("the shards were not spread over all nodes in time: " + seen);
+  }
+
   void check_health() {
     const bool is_quiet =
         world().run_until([this] { return std::ranges::none_of(callers_, &Caller::is_waiting); }, kQuietWithin);
@@ -352,6 +381,7 @@ class ClusterScenario {
     try {
       for (std::size_t i = 0; i < kVaults; ++i) insist<std::int64_t>([&] { return vault(i)->add(1); });
       for (std::size_t i = 0; i < kAccounts; ++i) insist<std::uint64_t>([&] { return account(i)->settle(); });
+      insist_on_spread();
       insist_on_restart();
       promises_->check();
       const std::int64_t until_ns = world().now_ns() + nanoseconds(kHealthyWithin).count();

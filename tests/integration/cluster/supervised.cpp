@@ -38,6 +38,14 @@ void write_line(int fd, std::string line) {
   if (::write(fd, line.data(), line.size()) < 0) ::_exit(99);
 }
 
+/// A forked process has all that was open: connections of this process would not end for their other sides while it
+/// lives.
+void close_all_but(int kept) {
+  const auto number = static_cast<unsigned>(kept);
+  if (number > STDERR_FILENO + 1) ::close_range(STDERR_FILENO + 1, number - 1, 0);
+  ::close_range(number + 1, ~0U, 0);
+}
+
 /// The supervisor's process, from fork to its end.
 [[noreturn]] void supervise(cluster::SupervisorOptions options, int events) {
   options.on_ready = [events](const cluster::FabricReady& ready) {
@@ -114,8 +122,8 @@ Supervised::Supervised(const ProjectDirectory& project, const std::string& modul
   pid_ = ::fork();
   REQUIRE(pid_ >= 0);
   if (pid_ == 0) {
-    ::close(pipe[0]);
     if (enter) enter();
+    close_all_but(pipe[1]);
     supervise(options, pipe[1]);
   }
   ::close(pipe[1]);

@@ -154,17 +154,22 @@ bool MachinesVictim::is_whole() {
     std::set<std::string> machines;
     std::int64_t shards = 0;
     std::size_t able = 0;
+    std::string others;
     const auto& nodes = answer->at("nodes").as_array();
     for (const auto& node : nodes) {
       const auto owned = node.at("shards").to_number<std::int64_t>();
       shards += owned;
-      if (node.at("state") == "ready" && owned > 0) ++able;
+      if (node.at("state") == "ready" && owned > 0)
+        ++able;
+      else
+        others += fmt::format("; {} is {} with {} shards", node.at("node").as_string().c_str(),
+                              node.at("state").as_string().c_str(), owned);
       machines.insert(node.at("machine").as_string().c_str());
     }
     if (machines.size() == kMachines && able == kMachines * kNodesOfEach && nodes.size() == able && shards == kShards)
       continue;
-    obstacle_ = fmt::format("machine {} shows {} nodes, {} of them ready, on {} machines, with {} shards", machine + 1,
-                            nodes.size(), able, machines.size(), shards);
+    obstacle_ = fmt::format("machine {} shows {} nodes, {} of them ready, on {} machines, with {} shards{}",
+                            machine + 1, nodes.size(), able, machines.size(), shards, others);
     return false;
   }
   return true;
