@@ -169,6 +169,7 @@ void Fabric::on_member_change(const CoordinationChange& change) {
   const auto now = host_.now();
   if (change.value) {
     const NodeSlot* slot = fleet_.find(node);
+    if (slot->is_wanted) shards_.stop_draining(node);  // one before it with this number may have left as no member
     trail_.add({.time = host_.wall_now(),
                 .node = slot->name,
                 .what = "ready",

@@ -118,6 +118,23 @@ TEST_CASE("machines: one that leaves gives back its shards first", "[cluster]") 
   CHECK_FALSE(fixture.log.contains("was killed"));
 }
 
+TEST_CASE("machines: the number of a node that was no member when its machine left gets shards again", "[cluster]") {
+  MachinesFixture fixture;
+  fixture.add("oak");
+  fixture.lead("oak");
+  auto& elm = fixture.add("elm");
+  fixture.wait_until_level(4);
+
+  fixture.die(fixture.node(3), SIGKILL);
+  fixture.wait_until([&] { return fixture.ps().nodes.at(2).state == "backoff"; });
+  elm.agent->leave();
+  fixture.wait_until([&] { return elm.dismissed.has_value(); });
+  fixture.wait_until_level(2);
+
+  fixture.add("ash");
+  fixture.wait_until_level(4);
+}
+
 TEST_CASE("machines: one that has its state elsewhere is refused, and the fabric goes on", "[cluster]") {
   MachinesFixture fixture;
   fixture.add("oak");
