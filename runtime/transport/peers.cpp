@@ -227,11 +227,6 @@ RefusalCounts Peers::refusals() const {
   return all += refused_here_;
 }
 
-/// A peer that had no room has sent enough since.
-bool Peers::has_drained(const PeerAddress& peer) const {
-  return peers_.at(peer).out->unsent_bytes() <= limits_.unsent_bytes_full / 2;
-}
-
 void Peers::condemn(Connection& connection, std::string why) {
   if (connection.is_condemned()) return;
   connection.condemn(std::move(why));
@@ -255,10 +250,12 @@ std::optional<std::int64_t> Peers::next_timer_ns() const {
 
 void Peers::on_time(std::int64_t now_ns) {
   ended_.clear();
+  for (const PeerAddress& peer : std::exchange(unreachable_, {})) {
+    unreachable_.erase(peer);  // what the one before has brought about
+    if (!peers_.contains(peer)) report(peer, {.answers = std::exchange(answers_[peer], {}), .unmet = {}});
+  }
   for (auto& [to, answers] : std::exchange(answers_, {}))
     for (ReplyMessage& answer : answers) events_.on_message(to, std::move(answer));
-  for (const PeerAddress& peer : std::exchange(unreachable_, {}))
-    if (!peers_.contains(peer)) events_.on_lost(peer);
   for (Connection* connection : std::exchange(condemned_, {})) on_end(*connection, connection->fault());
   std::vector<PeerAddress> drained;
   std::ranges::copy_if(full_, std::back_inserter(drained), [this](const auto& peer) { return has_drained(peer); });
@@ -270,7 +267,8 @@ void Peers::on_time(std::int64_t now_ns) {
   // The timeout is counted from here, not from when the connection was made: our time may be outdated by then.
   for (auto late = strangers_.rbegin(); late != strangers_.rend() && (*late)->hello_due_ns == 0; ++late)
     (*late)->hello_due_ns = now_ns + limits_.hello_timeout.count();
-  while (!strangers_.empty() && strangers_.front()->hello_due_ns <= now_ns) {
+  const auto is_late = [now_ns](const Connection& one) { return one.hello_due_ns != 0 && one.hello_due_ns <= now_ns; };
+  while (!strangers_.empty() && is_late(*strangers_.front())) {
     refused_here_.add(Refusal::slow);
     on_end(*strangers_.front(), "it did not introduce itself in time");
   }
@@ -329,8 +327,10 @@ void Peers::on_last_word(Connection& connection, ReplyMessage word) {
   if (!connection.peer || connection.has_said_last_word()) return on_end(connection, {});
   const PeerAddress peer = *connection.peer;
   note(LogLevel::debug, fmt::format("{} has stopped", describe(peer)));
-  events_.on_message(peer, std::move(word));
-  lose(peer);
+  if (auto lost = take_out(peer)) {
+    lost->answers.insert(lost->answers.begin(), std::move(word));
+    report(peer, *std::move(lost));
+  }
 }
 
 /// The same because of the groups of classes. A client takes those of the first node that it meets, if it knows how.

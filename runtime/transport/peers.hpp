@@ -88,7 +88,10 @@ class Peers final : public Transport, private Connection::Owner {
   template <class Message>
   void push(Connection& connection, const Message& message);
   void touch(Connection& connection);
-  [[nodiscard]] bool has_drained(const kernel::PeerAddress& peer) const;
+  /// A peer that had no room has sent enough since.
+  [[nodiscard]] bool has_drained(const kernel::PeerAddress& peer) const {
+    return peers_.at(peer).out->unsent_bytes() <= limits_.unsent_bytes_full / 2;
+  }
   void condemn(Connection& connection, std::string why);
   void answer_later(const kernel::PeerAddress& to, std::uint64_t sequence, decltype(kernel::ReplyMessage::outcome) how);
 

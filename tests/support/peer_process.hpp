@@ -30,7 +30,11 @@ struct PeerProcess {
               messages.emplace_back(from, std::move(message));
               if (const auto then = std::exchange(then_send, std::nullopt)) peers.send(from, *then);
             },
-        .on_lost = [this](const kernel::PeerAddress& peer) { lost.push_back(peer); },
+        .on_lost =
+            [this](const kernel::PeerAddress& peer) {
+              lost.push_back(peer);
+              if (const auto then = std::exchange(on_lost_send, std::nullopt)) peers.send(then->first, then->second);
+            },
         .on_room =
             [this](const kernel::PeerAddress& peer) {
               with_room.push_back(peer);
@@ -52,8 +56,9 @@ struct PeerProcess {
   std::vector<kernel::ShardMap> maps;
   std::vector<std::string> unmet;
   std::string notes;
-  std::optional<kernel::Message> then_send;     // with the next message, to its sender
-  std::optional<kernel::Message> on_room_send;  // when a peer next has room
+  std::optional<kernel::Message> then_send;                                     // with the next message, to its sender
+  std::optional<kernel::Message> on_room_send;                                  // when a peer next has room
+  std::optional<std::pair<kernel::PeerAddress, kernel::Message>> on_lost_send;  // when one is next lost
   transport::Peers peers;
 };
 

@@ -146,6 +146,40 @@ TEST_CASE("peers: a call to nobody comes back as refused, then the peer is lost"
   CHECK(one.lost == std::vector{kTwo});
 }
 
+TEST_CASE("peers: what is sent again from within its refusal is refused, too, before the peer is lost", "[transport]") {
+  Net n;
+  PeerProcess one(n.net, kOne);
+  n.listen(one);
+  one.peers.send(kTwo, call_of(kOne, 5));
+  one.then_send = call_of(kOne, 6);
+  one.peers.on_time(n.now_ns);
+  REQUIRE(one.messages.size() == 2);
+  CHECK(reply_of(one, 1).sequence == 6);
+  CHECK(is_refusal(reply_of(one, 1)));
+  CHECK(one.lost == std::vector{kTwo});
+  n.settle();
+  CHECK(one.messages.size() == 2);
+  CHECK(one.lost.size() == 1);
+}
+
+TEST_CASE("peers: one that is dialled from within the loss of a silent one has a time of its own", "[transport]") {
+  Net n;
+  constexpr PeerAddress kThree{NodeId{3}, 33};
+  PeerProcess one(n.net, kOne), three(n.net, kThree);
+  n.listen(one);
+  n.listen(three);
+  std::vector<transport::StreamPtr> silent;
+  auto medium = n.net.make_medium();
+  REQUIRE(medium->listen(address_of(kTwo), [&](auto stream) { silent.push_back(*std::move(stream)); }).has_value());
+  n.publish({kOne, kTwo, kThree});
+  one.peers.send(kTwo, call_of(kOne, 1));
+  n.settle();
+  one.on_lost_send = {kThree, call_of(kOne, 2)};
+  n.pass(10 * kSecond);
+  CHECK(one.lost == std::vector{kTwo});
+  CHECK(calls_of(three) == std::vector<std::uint64_t>{2});
+}
+
 TEST_CASE("peers: a reply to one that is gone is dropped", "[transport]") {
   Net n;
   PeerProcess one(n.net, kOne), two(n.net, kTwo);
@@ -268,6 +302,24 @@ TEST_CASE("peers: one that parts says so behind its last answer, hears nothing m
   one.peers.send(kTwo, call_of(kOne, 3));  // nobody listens there any more
   n.settle();
   CHECK(is_refusal(reply_of(one, 3)));
+}
+
+TEST_CASE("peers: what is sent to one that parts, from within its last word, is refused", "[transport]") {
+  Net n;
+  PeerProcess one(n.net, kOne), two(n.net, kTwo);
+  n.listen(one);
+  n.listen(two);
+  n.publish({kOne, kTwo});
+  one.peers.send(kTwo, call_of(kOne, 1));
+  n.settle();
+  two.peers.part();
+  one.then_send = call_of(kOne, 2);
+  n.settle();
+  CHECK(one.lost == std::vector{kTwo});
+  REQUIRE(one.messages.size() == 2);
+  CHECK(reply_of(one, 0).sequence == 0);
+  CHECK(reply_of(one, 1).sequence == 2);
+  CHECK(is_refusal(reply_of(one, 1)));
 }
 
 TEST_CASE("peers: two that part at once leave each other", "[transport]") {

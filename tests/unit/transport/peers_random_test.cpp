@@ -32,7 +32,7 @@ struct App {
   void on_message(const PeerAddress& from, const Message& message);
   void on_lost(const PeerAddress& peer);
   void note_room(PeerAddress to);
-  void call_any(PeerAddress but = {});
+  void call_any();
 
   World& world;
   PeerAddress self;
@@ -40,7 +40,8 @@ struct App {
   std::map<PeerAddress, std::set<std::uint64_t>> waiting;  // calls that have not ended, by the peer that they went to
   std::set<std::pair<PeerAddress, std::uint64_t>> lost;    // calls that ended with the loss of their peer
   std::map<PeerAddress, std::uint64_t> loss_count;
-  std::set<PeerAddress> full;  // no room for calls
+  std::set<PeerAddress> full;             // no room for calls
+  std::optional<PeerAddress> refused_by;  // just now; its loss may follow, and there is room from then on
   /// Peers that have introduced themselves; their newest call, by how often they had lost us when they made it.
   std::map<PeerAddress, std::map<std::uint64_t, std::uint64_t>> newest_of;
   std::vector<PeerAddress> members;  // of the map that it knows
@@ -120,8 +121,8 @@ App::App(World& its_world, PeerAddress its_address) : world(its_world), self(its
 }
 
 void App::call(PeerAddress to) {
-  REQUIRE(peers->has_room(to) == !full.contains(to));
-  if (full.contains(to)) return;
+  REQUIRE((peers->has_room(to) == !full.contains(to) || to == refused_by));
+  if (!peers->has_room(to)) return;
   const std::uint64_t sequence = next_sequence++;
   waiting[to].insert(sequence);
   world.loss_counts[{self.life, sequence}] = loss_count[to];
@@ -135,11 +136,11 @@ void App::note_room(PeerAddress to) {
   ++world.times_full;
 }
 
-/// One that its map names, other than `but`.
-void App::call_any(PeerAddress but) {
+/// One that its map names, which may be the one that it has just heard of.
+void App::call_any() {
   if (is_parting || members.empty() || world.draw(2) == 0) return;
   const PeerAddress to = members[world.draw(members.size())];
-  if (to != but && to.node != self.node) call(to);
+  if (to.node != self.node) call(to);
 }
 
 void App::on_hello(const PeerAddress& from) { newest_of.try_emplace(from); }
@@ -170,7 +171,13 @@ void App::on_message(const PeerAddress& from, const Message& message) {
     REQUIRE(was_heard == std::holds_alternative<ResultPart>(reply.outcome));
     ++(was_heard ? world.results : world.refusals);
   }
-  if (is_refused) call_any(from);
+  if (!is_refused) return;
+  refused_by = from;
+  if (!is_parting && world.draw(3) == 0)
+    call(from);
+  else
+    call_any();
+  refused_by.reset();
 }
 
 void App::on_lost(const PeerAddress& peer) {
