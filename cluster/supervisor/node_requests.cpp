@@ -133,6 +133,7 @@ void NodeRequests::end_share(Entry entry, NodeId node, const Answer& answer) {
   if (!answer.last && answer.status == AnswerStatus::ok) return;
   pending.asked.erase(node);
   pending.held.erase(node);
+  pending.unheard.erase(node);
   if (!pending.asked.empty()) return;
   if (!pending.silent.empty()) return end(entry, describe_silence(pending.silent));
   end(entry, pending.is_answered || !pending.failure ? Answer{} : *pending.failure);

@@ -83,7 +83,7 @@ class NodeRequests {
     std::optional<protocol::Answer> failure;
     HasRoom has_room = {};
     std::set<kernel::NodeId> held = {};       // wait for room before they continue
-    std::set<kernel::NodeId> unheard = {};    // of all that were asked, those that have not begun to answer
+    std::set<kernel::NodeId> unheard = {};    // of `asked`, if all were, those that have not begun to answer
     std::vector<kernel::NodeId> silent = {};  // that were given up
     std::optional<TimePoint> asked_at = {};   // as of the first tick after it
   };

@@ -187,6 +187,18 @@ TEST_CASE("node requests: a node that does not begin to answer is named, and wha
   CHECK(f.requests.count() == 0);
 }
 
+TEST_CASE("node requests: one that has ended is not waited for as silent as well", "[cluster]") {
+  NodeRequestsFixture f;
+  f.requests.to_all({NodeId{1}, NodeId{2}}, "ls", "{}", f.start + 1h, f.collect());
+  f.requests.on_tick(f.start);
+  f.requests.on_left(NodeId{2});
+  f.requests.on_tick(f.start + 1500ms);
+  REQUIRE(f.is_ended());
+  CHECK(f.answers.size() == 1);
+  CHECK(f.answers[0].body.find("node-1 did not answer") != std::string::npos);
+  CHECK(f.requests.count() == 0);
+}
+
 TEST_CASE("node requests: a node that has begun to answer may take its time", "[cluster]") {
   NodeRequestsFixture f;
   f.requests.to_all({NodeId{1}}, "ls", "{}", f.start + 10h, f.collect());
