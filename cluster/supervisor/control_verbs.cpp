@@ -192,9 +192,9 @@ void ControlVerbs::answer(const Asked<control::Logs>& asked) {
 
   log_followers_.push_back(reply);
   const auto id = std::make_shared<std::uint64_t>(0);  // shared with the follower, which gets it only afterwards
-  *id = parts_.logs.follow([this, node = node, reply, id](const protocol::LogLine& line) {
+  *id = parts_.logs.follow([&logs = parts_.logs, node = node, reply, id](const protocol::LogLine& line) {
     if (!reply.is_open()) {
-      parts_.logs.unfollow(*id);
+      logs.unfollow(*id);
     } else if (node.empty() || line.source == node) {
       send_part(reply, protocol::row_of(line));
     }

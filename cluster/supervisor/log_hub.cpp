@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <stdexcept>
 #include <system_error>
+#include <utility>
 
 namespace epic::cluster {
 
@@ -63,13 +64,19 @@ fs::path LogHub::file_of(std::string_view source) const {
   return files_ ? directory_ / fmt::format("{}.log", source) : fs::path();
 }
 
+/// A line that a follower brings about comes to all of them after the one that it has been told.
 void LogHub::add(protocol::LogLine line) {
   keep(std::move(line));
-  const protocol::LogLine& kept = recent_.back();
-  for (auto follower = followers_.begin(); follower != followers_.end();) {
-    const Sink sink = (follower++)->second;  // a copy: the follower may remove itself
-    sink(kept);
-  }
+  if (followers_.empty()) return;
+  to_tell_.push_back(recent_.back());
+  if (std::exchange(is_telling_, true)) return;
+  for (; !to_tell_.empty(); to_tell_.pop_front())
+    for (auto follower = followers_.begin(); follower != followers_.end();) {
+      const auto [number, sink] = *follower;  // a copy: the follower may remove itself, or others
+      sink(to_tell_.front());
+      follower = followers_.upper_bound(number);
+    }
+  is_telling_ = false;
 }
 
 void LogHub::keep(protocol::LogLine line) {

@@ -64,6 +64,8 @@ class LogHub {
   std::deque<protocol::LogLine> recent_;
   std::uint64_t last_follower_ = 0;
   std::map<std::uint64_t, Sink> followers_;
+  std::deque<protocol::LogLine> to_tell_;  // to followers; the first is being told
+  bool is_telling_ = false;
 };
 
 }  // namespace epic::cluster

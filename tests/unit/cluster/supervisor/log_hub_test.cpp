@@ -66,6 +66,22 @@ TEST_CASE("log hub: followers hear each line until they leave, also while they a
   CHECK(heard == std::vector<std::string>{"once a", "a", "b"});
 }
 
+TEST_CASE("log hub: a line that a follower brings about comes after its own, and followers may go meanwhile",
+          "[cluster]") {
+  LogHub hub;
+  std::vector<std::string> heard;
+  std::uint64_t leaves = 0;
+  hub.follow([&](const LogLine& told) {
+    heard.push_back("first " + told.message);
+    if (told.message == "a") hub.add(line("supervisor", "b"));
+    if (told.message == "b") hub.unfollow(leaves);
+  });
+  leaves = hub.follow([&](const LogLine& told) { heard.push_back("second " + told.message); });
+  hub.follow([&](const LogLine& told) { heard.push_back("third " + told.message); });
+  hub.add(line("node-1", "a"));
+  CHECK(heard == std::vector<std::string>{"first a", "second a", "third a", "first b", "third b"});
+}
+
 TEST_CASE("log hub: the newest lines of a source are remembered, up to a bound", "[cluster]") {
   const TempDir logs;
   const auto hub = LogHub::open(logs.path(), 1, kNow);
