@@ -121,9 +121,10 @@ class ControlSession final : public ControlReply::Sink, public std::enable_share
     asio::async_write(socket_, asio::buffer(sending_), [self = shared_from_this()](error_code error, std::size_t) {
       self->sending_.clear();
       if (error) self->close();
-      if (const auto owner = self->owner_.lock(); owner && self->has_room()) owner->on_room();
-      if (!self->unsent_.empty()) return self->write();
-      if (const auto owner = self->owner_.lock()) owner->on_sent();
+      if (!self->unsent_.empty()) self->write();
+      const auto owner = self->owner_.lock();
+      if (owner && self->has_room()) owner->on_room();  // which may send more
+      if (owner && self->is_sent()) owner->on_sent();
     });
   }
 
