@@ -36,6 +36,7 @@ void GrantWriter::write(kernel::ShardMap map) {
 
 void GrantWriter::give_back(std::vector<kernel::ShardId> orphans, std::function<void()> then) {
   if (!beside_ || has_given_up_) return then();
+  is_given_back_ = true;
   timer_.cancel();
   host_.run_beside(
       [beside = beside_, orphans = std::move(orphans)] {
@@ -56,7 +57,7 @@ void GrantWriter::on_attempted(const Outcome& outcome) {
     is_delay_reported_ = false;
     return events_.on_written(outcome.orphans);
   }
-  if (try_give_up(*outcome.error)) return;
+  if (try_give_up(*outcome.error) || is_given_back_) return;
   timer_.expires_after(retry_delay_, [this] { attempt(); });
   retry_delay_ = std::min<std::chrono::milliseconds>(retry_delay_ * 2, kRetryMax);
   if (!std::exchange(is_delay_reported_, true)) events_.on_delay(outcome.error->message);

@@ -85,6 +85,7 @@ class GrantWriter {
   std::chrono::milliseconds retry_delay_{0};
   bool is_delay_reported_ = false;
   bool has_given_up_ = false;
+  bool is_given_back_ = false;  // or about to be
   Timer timer_;
 };
 

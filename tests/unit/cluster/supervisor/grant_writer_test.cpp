@@ -225,6 +225,22 @@ TEST_CASE("grant writer: what was asked for last is neither repeated nor called 
   CHECK(openings == openings_before);
 }
 
+TEST_CASE("grant writer: what fails while the shards are being given back is not tried again", "[cluster]") {
+  GrantWriterFixture f;
+  int openings = 0;
+  auto writer = f.make([&]() -> std::expected<std::unique_ptr<Store>, StoreError> {
+    ++openings;
+    return std::unexpected(StoreError{StoreErrorCode::not_found, "There is no disk."});
+  });
+  f.pass(0ms);
+  writer->write(map_of(1, NodeId{1}));
+  bool has_ended = false;
+  writer->give_back({}, [&] { has_ended = true; });
+  f.pass(10s);
+  CHECK(has_ended);
+  CHECK(openings == 2);
+}
+
 TEST_CASE("grant writer: without a store that is shared there is nothing to write", "[cluster]") {
   GrantWriterFixture f;
   auto writer = f.make(GrantWriter::OpenStore());
