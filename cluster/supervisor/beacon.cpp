@@ -88,8 +88,8 @@ void Beacon::say() {
     socket_.send_to(asio::buffer(text_), group, 0, ignored);
   }
   again_.expires_after(kBeaconInterval);
-  again_.async_wait([this](const error_code& cancelled) {
-    if (!cancelled) say();
+  again_.async_wait([this, life = std::weak_ptr(life_)](const error_code& cancelled) {
+    if (!cancelled && !life.expired()) say();
   });
 }
 

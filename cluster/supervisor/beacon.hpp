@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <expected>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -56,6 +57,7 @@ class Beacon {
   std::string text_;
   boost::asio::ip::udp::socket socket_;
   boost::asio::steady_timer again_;
+  std::shared_ptr<const int> life_ = std::make_shared<int>();  // the timer's handler watches it: it may run afterwards
 };
 
 /// Passes each new address of `fabric` that is heard to `knock`, until that returns true, or none has come for

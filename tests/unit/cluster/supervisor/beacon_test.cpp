@@ -1,6 +1,9 @@
 #include "cluster/supervisor/beacon.hpp"
 
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <catch2/catch.hpp>
+#include <optional>
 #include <random>
 #include <string>
 
@@ -46,4 +49,14 @@ TEST_CASE("beacon: any bytes are safe to get", "[cluster]") {
     for (int change = 0; change < 3; ++change) bytes[random() % bytes.size()] = static_cast<char>(random());
     static_cast<void>(parse_beacon(bytes.substr(0, random() % (bytes.size() + 1))));
   }
+}
+
+TEST_CASE("beacon: one that goes just when it is to speak again says nothing more", "[cluster]") {
+  boost::asio::io_context context;
+  std::optional<Beacon> beacon(std::in_place, context, message_of("arena", "10.0.0.1", 7420));
+  boost::asio::io_context clock;
+  boost::asio::steady_timer(clock, kBeaconInterval).wait();  // its time comes before anything else is looked at
+  boost::asio::post(context, [&] { beacon.reset(); });
+  context.poll();
+  CHECK(context.stopped());  // nothing is waited for
 }
