@@ -21,6 +21,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <deque>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -111,7 +112,7 @@ class PostgresCoordination final : public Coordination {
   std::deque<Begun> waiting_;  // to be sent
   std::size_t under_way_ = 0;
   bool is_sending_later_ = false;
-  std::deque<Watch> watches_;   // they stay where they are
+  std::list<Watch> watches_;    // they stay where they are, also when a watcher begins another watch
   std::optional<Place> place_;  // empty: nobody watches yet
   std::optional<Poll> next_poll_;
   bool is_polling_ = false;

@@ -1,6 +1,8 @@
 // What every Coordination does, run against each of them.
 
 #include <catch2/catch.hpp>
+#include <functional>
+#include <utility>
 #include <vector>
 
 #include "support/coordination_kinds.hpp"
@@ -111,4 +113,20 @@ TEMPLATE_TEST_CASE("coordination: what is called back may begin the next operati
   REQUIRE(user.put("first", "1", lease));
   service.run_until("the second key is put", [&] { return is_second_put; });
   CHECK(user.heard() == std::vector<std::string>{"first=1", "second=2"});
+}
+
+TEMPLATE_TEST_CASE("coordination: what hears of a change may begin to watch, again and again", "[cluster]",
+                   EPIC_COORDINATIONS) {
+  TestType service;
+  CoordinationUser user(service);
+  const LeaseId lease = user.open_lease();
+  std::size_t first = 0, others = 0;
+  user.coordination.watch("a/", [&](const CoordinationChange&) {
+    ++first;
+    user.coordination.watch("b/", [&](const CoordinationChange&) { ++others; });
+  });
+  for (std::size_t i = 1; i <= 40; ++i) REQUIRE(user.put("a/" + std::to_string(i), "", lease));
+  service.run_until("all changes are heard", [&] { return first == 40; });
+  REQUIRE(user.put("b/1", "", lease));
+  service.run_until("all hear of the next", [&] { return others == 40; });
 }
