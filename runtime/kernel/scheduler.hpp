@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <deque>
 #include <utility>
+#include <vector>
 
 #include "kernel/activations/activation.hpp"
 #include "kernel/clock.hpp"
@@ -79,9 +80,11 @@ class RunQueue {
   }
   template <class Predicate>
   void drop_if(Predicate&& is_meant) {
+    std::vector<RecordRef> dropped;  // with the last of them objects of the user's go, which may add to the queue
     for (Item& item : items_) {
       if (item.was_dropped() || !is_meant(std::as_const(item))) continue;
       if (item.waiter != nullptr) item.waiter->queue_place = 0;
+      dropped.push_back(std::move(item.record));
       item = {};
     }
     remove_dropped();

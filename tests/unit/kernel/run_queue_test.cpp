@@ -1,5 +1,6 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
-
+#include <utility>
 #include <vector>
 
 #include "kernel/scheduler.hpp"
@@ -13,6 +14,27 @@ using testing_entities::Counter;
 namespace {
 
 RecordRef make_start() { return RecordRef(Ref<Counter>("a")->add(1).epic_take_record().detach()); }
+
+/// An object of the user's that wakes frames when it goes, like an epic::Promise.
+class Waker {
+ public:
+  Waker(RunQueue& queue, std::vector<Waiter>& waiters) : queue_(&queue), waiters_(waiters) {}
+  Waker(Waker&& other) noexcept : queue_(std::exchange(other.queue_, nullptr)), waiters_(other.waiters_) {}
+  Waker& operator=(Waker&&) = delete;
+  ~Waker() {
+    if (queue_ == nullptr) return;
+    for (Waiter& waiter : waiters_) queue_->push_resume(waiter);
+  }
+
+ private:
+  RunQueue* queue_;
+  std::vector<Waiter>& waiters_;
+};
+
+Task<void> hold(Waker waker) {
+  static_cast<void>(waker);
+  co_return;
+}
 
 }  // namespace
 
@@ -60,5 +82,24 @@ TEST_CASE("run queue: calls that have not begun go away with their activation", 
   queue.drop_starts_of(activation);
   CHECK(queue.pop().waiter == &waiter);
   CHECK(queue.pop().record.get() == other.get());
+  CHECK(queue.empty());
+}
+
+TEST_CASE("run queue: what goes with a call that is dropped may add to the queue", "[kernel]") {
+  RunQueue queue;
+  Activation activation;
+  std::vector<Waiter> waiters(400);
+  RecordRef task(new detail::TaskRecord<void>(hold(Waker(queue, waiters))));
+  task->activation = &activation;
+  queue.push_start(std::move(task));
+  std::vector<RecordRef> others;
+  for (int i = 0; i < 200; ++i) {
+    others.push_back(make_start());
+    others.back()->activation = &activation;
+    queue.push_start(others.back());
+  }
+  queue.drop_starts_of(activation);
+  CHECK(std::ranges::all_of(others, [](const RecordRef& other) { return other->refs == 1; }));
+  for (Waiter& waiter : waiters) REQUIRE(queue.pop().waiter == &waiter);
   CHECK(queue.empty());
 }
