@@ -37,6 +37,11 @@ Outcome run_stop(Context& context, const Arguments& arguments) {
   if (keeper && arguments.has("this-machine"))
     return fail({.what = "the machines of 'epic run --machines' stop together",
                  .help = {"kill one of them with 'epic kill --machine'", "or stop all with 'epic stop'"}});
+  if (arguments.has("this-machine") && ping.speaks.number == 0)
+    return fail({.what = "the supervisor is of an older version, which would stop the whole fabric if it leads",
+                 .help = {"'epic ps -o json' names the process of the supervisor that leads",
+                          "if it is another one, 'epic stop' stops only this machine",
+                          "otherwise drain this machine's nodes with 'epic drain', then kill its supervisor"}});
 
   Console& console = context.console();
   const auto begin = std::chrono::steady_clock::now();

@@ -48,6 +48,9 @@ class Cluster::OneModule final : public MachineModules {
         {.generation = generation, .path = origin.digest, .built_at = origin.built_at, .digest = origin.digest});
     return copies_.back();
   }
+  std::expected<std::string, SupervisorError> take_in(const std::filesystem::path& path) override {
+    return path.string();
+  }
   protocol::ModulePart read(const protocol::ModuleWanted& wanted) override { return {.digest = wanted.digest}; }
   std::expected<bool, SupervisorError> receive(const protocol::ModulePart&) override { return false; }
   const ModuleCopy* newest() const override { return copies_.empty() ? nullptr : &copies_.back(); }

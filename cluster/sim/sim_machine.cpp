@@ -24,6 +24,7 @@ SimMachine::SimMachine(Parts parts)
       on_end_(std::move(parts.on_end)),
       session_(parts.coordination.connect(host_)),
       medium_(network_.make_medium(host_, parts.place)) {
+  const std::string address = fmt::format("machine-{}:{}", parts.place, kMachinePort);
   host_.set_machine(clock_);
   supervisor_ = std::make_unique<MachineSupervisor>(
       MachineSupervisor::Parts{.host = host_,
@@ -35,10 +36,10 @@ SimMachine::SimMachine(Parts parts)
                                .coordination = *session_,
                                .coordination_name = "the simulated service",
                                .machine = fmt::format("machine-{}-{}", parts.place, host_.process_id()),
-                               .address = parts.paths.machine_socket.string(),
+                               .address = address,
                                .connect = [this](const std::string& address) { return connect(address); },
                                .on_end = [this](int) { end_when_said(host_.world().now_ns() + kLastWords.count()); }});
-  const auto listening = medium_->listen(parts.paths.machine_socket.string(), [this](auto stream) {
+  const auto listening = medium_->listen(address, [this](auto stream) {
     if (stream)
       supervisor_->accept(
           std::make_shared<StreamLink<protocol::FromMachine, protocol::ToMachine>>(*std::move(stream), poster()));

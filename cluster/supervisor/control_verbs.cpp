@@ -149,7 +149,8 @@ void ControlVerbs::answer(const Asked<control::Ping>& asked) {
                                                  .nodes = static_cast<std::uint32_t>(nodes),
                                                  .shards = parts_.options.shard_count,
                                                  .logs = parts_.logs.directory().string(),
-                                                 .started_at = protocol::format_time(started_time_)});
+                                                 .started_at = protocol::format_time(started_time_),
+                                                 .speaks = protocol::kSpoken});
 }
 
 void ControlVerbs::answer(const Asked<control::Ps>& asked) {

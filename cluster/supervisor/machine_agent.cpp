@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "cluster/supervisor/former_versions.hpp"
 #include "protocol/map_change.hpp"
 
 namespace epic::cluster {
@@ -107,6 +108,7 @@ void MachineAgent::confirm() {
 
 void MachineAgent::send(protocol::FromMachine message) {
   if (is_fleeting(message) && !is_welcome_) return;
+  if (!is_known_to(leader_speaks_, message)) return;
   if (is_welcome_) send_(message);
   // What is beyond the limit is mostly the nodes' log; the leader has not read for very long.
   static_cast<void>(kept_.try_keep(std::move(message)));
@@ -117,6 +119,7 @@ void MachineAgent::send(protocol::FromMachine message) {
 void MachineAgent::carry_out(const protocol::Welcome& welcome) {
   if (!send_ || std::exchange(is_welcome_, true)) return;
   fabric_id_ = welcome.fabric_id;
+  leader_speaks_ = welcome.speaks;
   kept_.on_counted(welcome.received);
   for (const protocol::FromMachine& message : kept_.list()) send_(message);
   confirm();
@@ -170,6 +173,11 @@ void MachineAgent::tell(Process& process, protocol::ToNode message) {
 }
 
 void MachineAgent::configure(Process& process, protocol::Configure configure) {
+  if (is_unnamed(configure.module_origin)) {
+    const auto digest = parts_.take_in(configure.module_path);
+    if (!digest) return refuse(process, digest.error());
+    configure.module_origin.digest = *digest;
+  }
   protocol::LiveNode& live = process.live;
   live.node = configure.node;
   live.incarnation = configure.incarnation;
@@ -179,6 +187,11 @@ void MachineAgent::configure(Process& process, protocol::Configure configure) {
                                      const auto& module) mutable { on_module(id, std::move(configure), module); });
 }
 
+void MachineAgent::refuse(Process& process, const SupervisorError& why) {
+  send(protocol::NodeWrote{process.live.process, why.message + " " + why.hint, true});
+  process.process->kill();
+}
+
 /// The process may have ended meanwhile.
 void MachineAgent::on_module(ProcessId id, protocol::Configure configure,
                              const std::expected<std::filesystem::path, SupervisorError>& module) {
@@ -186,10 +199,7 @@ void MachineAgent::on_module(ProcessId id, protocol::Configure configure,
   if (found == processes_.end()) return;
   Process& process = found->second;
   process.is_held = false;
-  if (!module) {
-    send(protocol::NodeWrote{id, module.error().message + " " + module.error().hint, true});
-    return process.process->kill();
-  }
+  if (!module) return refuse(process, module.error());
   configure.module_path = module->string();
   configure.project_directory = parts_.options.project_directory.string();
   configure.socket_path = parts_.paths.node_socket(configure.node).string();

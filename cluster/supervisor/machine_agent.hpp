@@ -44,6 +44,8 @@ class MachineAgent {
     /// Where this machine's copy of that module is: `done` is called once, now or later.
     using ModuleDone = std::move_only_function<void(std::expected<std::filesystem::path, SupervisorError>)>;
     std::function<void(const protocol::ModuleOrigin& origin, ModuleDone done)> get_module;
+    /// Makes a copy of the module at that path, which get_module() finds by the digest that is returned.
+    std::function<std::expected<std::string, SupervisorError>(const std::string& path)> take_in = {};
     /// The leader wants this machine no more, or has ended the fabric. The nodes have ended, or do now.
     std::function<void(const protocol::Dismiss&)> on_dismissed;
     std::function<void(std::vector<FabricReady::Node>)> on_ready = {};  // all its nodes are, for the first time
@@ -105,6 +107,7 @@ class MachineAgent {
   void carry_out(const protocol::Dismiss& dismiss);
   void tell(Process& process, protocol::ToNode message);
   void configure(Process& process, protocol::Configure configure);
+  void refuse(Process& process, const SupervisorError& why);
   void on_module(protocol::ProcessId id, protocol::Configure configure,
                  const std::expected<std::filesystem::path, SupervisorError>& module);
   /// Those are for guests of a supervisor (module_fetch.hpp, guests.hpp).
@@ -124,7 +127,8 @@ class MachineAgent {
 
   Parts parts_;
   std::string leader_;  // last connected to
-  Send send_;           // empty: no link
+  protocol::Spoken leader_speaks_;
+  Send send_;  // empty: no link
   bool is_welcome_ = false;
   bool has_been_ready_ = false;
   std::string fabric_id_;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "cluster/supervisor/former_versions.hpp"
 #include "codec/described_json.hpp"
 
 namespace epic::cluster {
@@ -50,6 +51,7 @@ MachineSupervisor::MachineSupervisor(Parts parts)
               .machine = machine_,
               .get_module = [this](const protocol::ModuleOrigin& origin,
                                    auto done) { get_module(origin, std::move(done)); },
+              .take_in = [this](const std::string& path) { return modules_.take_in(path); },
               .on_dismissed = [this](const protocol::Dismiss& message) { on_dismissed(message); },
               .on_ready = [this](std::vector<FabricReady::Node> nodes) { on_nodes_ready(std::move(nodes)); },
               .on_setup =
@@ -71,7 +73,7 @@ MachineSupervisor::MachineSupervisor(Parts parts)
                    addresses_[machine] = *address;
                  else
                    addresses_.erase(machine);
-                 if (address && machine != machine_ && *address != address_)
+                 if (address && machine != machine_ && *address != address_ && answers_reach_wanted(*address))
                    reach_.add(machine, *address);
                  else
                    reach_.remove(machine);
@@ -239,7 +241,8 @@ void MachineSupervisor::answer_ping(const ControlReply& reply) const {
                                                  .nodes = options_.node_count,
                                                  .shards = options_.shard_count,
                                                  .logs = logs_.directory().string(),
-                                                 .started_at = protocol::format_time(begun_time_)}));
+                                                 .started_at = protocol::format_time(begun_time_),
+                                                 .speaks = protocol::kSpoken}));
 }
 
 /// The others go on, with the shards of this machine's nodes.

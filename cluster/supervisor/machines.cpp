@@ -131,7 +131,7 @@ void Machines::arrive(const std::string& name, Machine& machine) {
 void Machines::welcome(Machine& machine, std::uint64_t received) {
   if (!machine.send) return;
   machine.kept.on_counted(received);
-  machine.send(protocol::Welcome{fabric_id_, machine.received});
+  machine.send(protocol::Welcome{.fabric_id = fabric_id_, .received = machine.received, .speaks = protocol::kSpoken});
   machine.is_welcome = true;
   for (const protocol::ToMachine& message : machine.kept.list()) machine.send(message);
   if (received > 0) return;

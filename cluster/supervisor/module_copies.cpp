@@ -82,6 +82,18 @@ std::optional<fs::path> ModuleCopies::find_file(const std::string& digest) {
   return kept_path(digest);
 }
 
+std::expected<std::string, SupervisorError> ModuleCopies::take_in(const fs::path& path) {
+  const auto refuse = [](const files::Refusal& refusal) { return std::unexpected(error_of(refusal)); };
+  if (const auto made = files::make_directory(kept_); !made) return refuse(made.error());
+  if (const auto copied = files::copy_into(path, taken_path()); !copied) return refuse(copied.error());
+  auto digest = files::digest_of(taken_path());
+  if (!digest) return refuse(digest.error());
+  if (const auto renamed = files::rename_file(taken_path(), kept_path(*digest)); !renamed)
+    return refuse(renamed.error());
+  remove_oldest();
+  return *std::move(digest);
+}
+
 protocol::ModulePart ModuleCopies::read(const protocol::ModuleWanted& wanted) {
   protocol::ModulePart part{.digest = wanted.digest, .offset = wanted.offset};
   const auto path = find_file(wanted.digest);

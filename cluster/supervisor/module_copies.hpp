@@ -30,6 +30,7 @@ class ModuleCopies final : public MachineModules {
   void remove_all_but(Generation generation) override;
 
   [[nodiscard]] std::optional<ModuleCopy> find(const protocol::ModuleOrigin& origin) override;
+  [[nodiscard]] std::expected<std::string, SupervisorError> take_in(const std::filesystem::path& path) override;
   [[nodiscard]] protocol::ModulePart read(const protocol::ModuleWanted& wanted) override;
   [[nodiscard]] std::expected<bool, SupervisorError> receive(const protocol::ModulePart& part) override;
   [[nodiscard]] const ModuleCopy* newest() const override { return copies_.empty() ? nullptr : &copies_.back(); }
@@ -39,6 +40,7 @@ class ModuleCopies final : public MachineModules {
   [[nodiscard]] std::expected<ModuleCopy, SupervisorError> take_again(Generation next);
   [[nodiscard]] std::filesystem::path path_of(Generation generation) const;
   [[nodiscard]] std::filesystem::path kept_path(const std::string& digest) const { return kept_ / (digest + ".so"); }
+  [[nodiscard]] std::filesystem::path taken_path() const { return kept_ / "taken"; }
   [[nodiscard]] std::filesystem::path part_path() const { return kept_ / "arriving"; }
   [[nodiscard]] std::optional<std::filesystem::path> find_file(const std::string& digest);
   [[nodiscard]] std::expected<bool, SupervisorError> finish(const std::string& digest);

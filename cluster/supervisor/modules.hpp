@@ -53,6 +53,8 @@ class MachineModules : public Modules {
  public:
   /// The copy with that digest, under that generation; empty: it is not here.
   [[nodiscard]] virtual std::optional<ModuleCopy> find(const protocol::ModuleOrigin& origin) = 0;
+  /// Copies a module from another place on this host. Returns its digest, by which it can be found.
+  [[nodiscard]] virtual std::expected<std::string, SupervisorError> take_in(const std::filesystem::path& path) = 0;
   /// For another machine. Without bytes if it is not here.
   [[nodiscard]] virtual protocol::ModulePart read(const protocol::ModuleWanted& wanted) = 0;
   /// From another machine, from the first byte on. True when it was the last and find() has the module; an error if

@@ -4,6 +4,8 @@
 #include <map>
 #include <utility>
 
+#include "cluster/supervisor/former_versions.hpp"
+
 namespace epic::cluster {
 
 using kernel::Incarnation;
@@ -43,7 +45,8 @@ Takeover plan_takeover(std::span<const storage::Store::ShardRow> rows, std::span
     takeover.alive.push_back(incarnation);
     takeover.nodes.insert(incarnation);
     const Generation generation{live->module.generation};
-    if (generation < takeover.generation) continue;
+    const bool says_nothing_new = generation == takeover.generation && is_unnamed(live->module);
+    if (generation < takeover.generation || says_nothing_new) continue;
     takeover.generation = generation;
     takeover.module = live->module.digest;
     takeover.module_at = machine_of.at(incarnation)->machine;

@@ -12,6 +12,7 @@
 
 #include "protocol/control_verb.hpp"
 #include "protocol/node_counters.hpp"
+#include "protocol/spoken.hpp"
 
 namespace epic::protocol::control {
 
@@ -31,11 +32,12 @@ struct Ping {
     std::uint32_t shards = 0;
     std::string logs;
     std::string started_at;
+    Spoken speaks = {};
   };
 };
 BOOST_DESCRIBE_STRUCT(Ping::Answer, (),
                       (version, pid, project, directory, module, module_copy, generation, fabric, nodes, shards, logs,
-                       started_at))
+                       started_at, speaks))
 
 struct Ps {
   static constexpr VerbInfo kVerb{.name = "ps"};

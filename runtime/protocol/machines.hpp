@@ -280,9 +280,10 @@ using FromMachine = std::variant<Hello, Counted, SpawnedNode, UnspawnedNode, Nod
 struct Welcome {
   std::string fabric_id;
   std::uint64_t received = 0;  // messages of this machine
+  Spoken speaks = {};
   bool operator==(const Welcome&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(Welcome, (), (fabric_id, received))
+BOOST_DESCRIBE_STRUCT(Welcome, (), (fabric_id, received, speaks))
 
 /// Starts epic-node, with these arguments.
 struct SpawnNode {

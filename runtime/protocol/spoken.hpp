@@ -6,8 +6,9 @@
 // older or newer than the fabric that it asks. What names cannot carry has a number: it grows when a message changes
 // its meaning, or when a part of a fabric has to rely on one that older versions do not know.
 //
-// To change what is said so that older versions misunderstand it: add one to `number` of kSpoken. When the code that
-// handles older ones is removed, raise `oldest`.
+// To change what is said so that older versions misunderstand it: add one to `number` of kSpoken, and say in
+// cluster/supervisor/former_versions.hpp what they do not know. When the code that handles them is removed, raise
+// `oldest`.
 
 #include <boost/describe/class.hpp>
 #include <cstdint>
@@ -24,7 +25,7 @@ struct Spoken {
 BOOST_DESCRIBE_STRUCT(Spoken, (), (number, oldest))
 
 /// What this version speaks.
-inline constexpr Spoken kSpoken{.number = 1, .oldest = 1};
+inline constexpr Spoken kSpoken{.number = 1, .oldest = 0};
 
 [[nodiscard]] constexpr bool understand_each_other(const Spoken& one, const Spoken& other) {
   return one.number >= other.oldest && other.number >= one.oldest;

@@ -351,6 +351,16 @@ TEST_CASE("live: a second run of a project is refused, with the process that has
   transcript.check();
 }
 
+TEST_CASE("live: a supervisor that would stop the whole fabric is not asked to stop its machine", "[cli]") {
+  Transcript transcript("unused");
+  transcript.write("epic.toml", kManifest);
+  StandIn former(transcript.directory(), {{"ping", answer(R"({"version":"0.1.0","pid":4711})")}});
+  const auto refused = transcript.run_quietly({"stop", "--this-machine"});
+  CHECK(refused.exit_code == 1);
+  CHECK(refused.err.contains("is of an older version, which would stop the whole fabric if it leads"));
+  CHECK(former.requests().empty());
+}
+
 TEST_CASE("live: an export of what the nodes hold says what it is a cut of, and that it is whole", "[cli]") {
   Transcript transcript("live_export");
   transcript.write("epic.toml", kManifest);

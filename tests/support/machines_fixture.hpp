@@ -28,6 +28,7 @@ class MachinesFixture : public FabricFixture {
           .machine = name,
           .get_module = [this](const protocol::ModuleOrigin& origin,
                                auto done) { is_slow ? waiting.push_back(std::move(done)) : done(origin.digest); },
+          .take_in = [](const std::string& path) { return "copy of " + path; },
           .on_dismissed = [this](const protocol::Dismiss& message) { dismissed = message; }});
     }
     std::string name;

@@ -122,7 +122,7 @@ TEST_CASE("restart: rolling, a module that cannot start changes nothing", "[clus
                     }};
   fabric.wait_for("event setup_done");
   const auto before = fabric.list_node_pids();
-  for (const char* module : {"refuse", "exit3", "silent-start", "old"}) {
+  for (const char* module : {"refuse", "exit3", "silent-start", "foreign"}) {
     CAPTURE(module);
     build(project, module);
     const Outcome outcome = restart(fabric, true);

@@ -53,7 +53,13 @@ TEST_CASE("start: the last lines of a node that exits are shown", "[cluster]") {
 
 TEST_CASE("start: a node of a version that is not understood is refused", "[cluster]") {
   const ProjectDirectory project;
-  CHECK(holds(failure_of(project, "old", one_node), "is version 0.0.1, which epic 1.2.3 does not understand"));
+  CHECK(holds(failure_of(project, "foreign", one_node), "is version 0.0.1, which epic 1.2.3 does not understand"));
+}
+
+TEST_CASE("start: a node of a former version that is understood runs", "[cluster]") {
+  const ProjectDirectory project;
+  Supervised fabric(project, "former", one_node);
+  fabric.wait_for("ready 1 nodes");
 }
 
 TEST_CASE("start: a node that never becomes ready is not waited for forever", "[cluster]") {

@@ -1,8 +1,13 @@
 // A fabric of several machines whose epic is replaced by another version, one machine after the other, while calls go
 // on.
+//
+// The versions are names that this tree gives itself, unless the environment says otherwise: EPIC_UPGRADE_FROM=PREFIX
+// is an installation whose programs run at first, and EPIC_UPGRADE_TO=PREFIX one that replaces it (by default this
+// tree's programs). Then the machines do what OPERATIONS.md says, by commands.
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,6 +16,10 @@
 #include <boost/json/object.hpp>
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <expected>
+#include <fstream>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -21,10 +30,12 @@
 #include "epic/client.hpp"
 #include "integration/modules/probe.hpp"
 #include "integration/node/real_fabric.hpp"
+#include "protocol/json.hpp"
 #include "storage/open_store.hpp"
 #include "support/postgres_server.hpp"
 
 using namespace std::chrono_literals;
+using epic::cluster::ControlClient;
 using epic::test::PostgresServer;
 using epic::test::ProjectDirectory;
 using epic::test::Supervised;
@@ -34,6 +45,7 @@ namespace json = boost::json;
 namespace {
 
 constexpr int kShared = 8;  // counters that are added to
+constexpr auto kUpgradePatience = 120s;
 
 /// Callers in a process of their own, each through one of the machines: they repeat what was not answered, under the
 /// same idempotency key.
@@ -41,7 +53,10 @@ class Callers {
  public:
   struct Said {
     std::int64_t acknowledged = 0;
-    std::int64_t repeated = 0;
+    // Attempts that were repeated.
+    std::int64_t node_lost = 0;
+    std::int64_t unavailable = 0;
+    std::int64_t otherwise = 0;
   };
 
   explicit Callers(const std::vector<fs::path>& machines) {
@@ -82,9 +97,16 @@ class Callers {
   static Said call_until(const std::vector<fs::path>& machines, int end) {
     std::atomic<bool> is_over = false;
     std::atomic<std::int64_t> acknowledged = 0;
-    std::atomic<std::int64_t> repeated = 0;
+    std::atomic<std::int64_t> node_lost = 0;
+    std::atomic<std::int64_t> unavailable = 0;
+    std::atomic<std::int64_t> otherwise = 0;
     const auto call = [&](std::size_t caller) {
       std::optional<epic::Client> client;
+      const auto repeat = [&](std::atomic<std::int64_t>& count) {
+        ++count;
+        client.reset();  // its machine may be away
+        ::poll(nullptr, 0, 20);
+      };
       for (int number = 0; !is_over; ++number) {
         const std::string key = fmt::format("{}-{}", caller, number);
         for (bool is_done = false; !is_done;) {
@@ -94,10 +116,12 @@ class Callers {
                                            {.idempotency_key = key}));
             is_done = true;
             ++acknowledged;
+          } catch (const epic::NodeLost&) {
+            repeat(node_lost);
+          } catch (const epic::Unavailable&) {
+            repeat(unavailable);
           } catch (const epic::Error&) {
-            ++repeated;
-            client.reset();  // its machine may be away
-            ::poll(nullptr, 0, 20);
+            repeat(otherwise);
           }
         }
       }
@@ -108,7 +132,7 @@ class Callers {
     static_cast<void>(::read(end, &byte, 1));
     is_over = true;
     for (std::thread& thread : threads) thread.join();
-    return {acknowledged, repeated};
+    return {.acknowledged = acknowledged, .node_lost = node_lost, .unavailable = unavailable, .otherwise = otherwise};
   }
 
   pid_t process_ = -1;
@@ -116,48 +140,163 @@ class Callers {
   int said_ = -1;
 };
 
+/// One of this tree's, with a name of its own, or an installed one.
+struct Release {
+  std::string version;
+  fs::path program = {};  // "…/bin/epic"; empty: it is not installed
+};
+
+Release installed_at(const char* prefix) { return {.version = {}, .program = fs::path(prefix) / "bin" / "epic"}; }
+
+Release older_release() {
+  const char* const prefix = std::getenv("EPIC_UPGRADE_FROM");
+  return prefix == nullptr ? Release{.version = "0.1.0"} : installed_at(prefix);
+}
+
+Release newer_release() {
+  if (older_release().program.empty()) return {.version = "0.2.0"};
+  const char* const prefix = std::getenv("EPIC_UPGRADE_TO");
+  return prefix == nullptr ? Release{.version = {}, .program = EPIC_BINARY} : installed_at(prefix);
+}
+
+/// Runs a command of an installed epic.
+void must_run(const Release& release, const fs::path& directory, const std::string& words) {
+  const std::string line = fmt::format("cd '{}' && '{}' {} 2>&1", directory.string(), release.program.string(), words);
+  FILE* const output = ::popen(line.c_str(), "r");
+  REQUIRE(output != nullptr);
+  std::string said;
+  for (std::array<char, 4096> bytes{}; std::fgets(bytes.data(), bytes.size(), output) != nullptr;) said += bytes.data();
+  INFO(line << "\n" << said);
+  REQUIRE(::pclose(output) == 0);
+}
+
 /// Three machines on this host.
-struct UpgradedFabric {
+class UpgradedFabric {
+ public:
   static constexpr std::size_t kMachines = 3;
 
-  void start(std::size_t machine, const std::string& version) {
-    machines[machine].emplace(*directories[machine], "unused",
-                              epic::test::real_nodes("probe", 2, [this, machine, version](auto& options) {
-                                options.project_directory = directories[0]->path();
-                                if (machine > 0) options.run_directory = directories[machine]->path();
-                                options.joins = machine > 0;
-                                options.version = version;
-                                options.store = epic::storage::locate_store(url, options.project_directory / ".epic");
-                                options.coordination = "postgresql";
-                                options.lease = 4s;
-                                options.shard_count = 16;
-                                options.fabric.heartbeat = 20ms;
-                              }));
-    machines[machine]->wait_for("ready 2 nodes");
-  }
-  /// `epic stop --this-machine`, the new package, and the same command as before.
-  void upgrade(std::size_t machine, const std::string& version) {
-    CHECK(machines[machine]->stream("stop", {{"machine", true}}).back().at("event") == "stopped");
-    CHECK(machines[machine]->wait_for_end() == epic::cluster::kExitOk);
-    machines[machine].reset();
-    start(machine, version);
-  }
-  void wait_until_spread(std::size_t at) {
-    machines[at]->wait_for_ps("six nodes have shards", [](const json::object& ps) {
-      std::int64_t shards = 0;
-      for (const auto& node : ps.at("nodes").as_array()) {
-        if (node.at("state") != "ready" || node.at("shards") == 0) return false;
-        shards += node.at("shards").to_number<std::int64_t>();
-      }
-      return ps.at("nodes").as_array().size() == 6 && shards == 16;
-    });
+  UpgradedFabric() = default;
+  UpgradedFabric(const UpgradedFabric&) = delete;
+  UpgradedFabric& operator=(const UpgradedFabric&) = delete;
+  ~UpgradedFabric() {
+    for (const auto& machine : machines_)
+      if (machine.process != 0) ::kill(machine.process, SIGKILL);
   }
 
-  PostgresServer& server = PostgresServer::shared();
-  std::string url = server.make_database();
-  std::array<std::unique_ptr<ProjectDirectory>, kMachines> directories{
-      std::make_unique<ProjectDirectory>(), std::make_unique<ProjectDirectory>(), std::make_unique<ProjectDirectory>()};
-  std::array<std::optional<Supervised>, kMachines> machines;
+  void start(std::size_t machine, const Release& release) {
+    machines_[machine].release = release;
+    if (!release.program.empty()) return start_installed(machine, release);
+    machines_[machine].supervised.emplace(*machines_[machine].directory, "unused",
+                                          epic::test::real_nodes("probe", 2, [this, machine, &release](auto& options) {
+                                            options.project_directory = home(0);
+                                            if (machine > 0) options.run_directory = home(machine);
+                                            options.joins = machine > 0;
+                                            options.version = release.version;
+                                            options.store =
+                                                epic::storage::locate_store(url_, options.project_directory / ".epic");
+                                            options.coordination = "postgresql";
+                                            options.lease = 4s;
+                                            options.shard_count = 16;
+                                            options.fabric.heartbeat = 20ms;
+                                          }));
+    machines_[machine].supervised->wait_for("ready 2 nodes");
+  }
+  /// It leaves the fabric, gets the new package, and is started by the same command as before.
+  void upgrade(std::size_t machine, const Release& release) {
+    if (machines_[machine].supervised) {
+      CHECK(machines_[machine].supervised->stream("stop", {{"machine", true}}).back().at("event") == "stopped");
+      CHECK(machines_[machine].supervised->wait_for_end() == epic::cluster::kExitOk);
+      machines_[machine].supervised.reset();
+    } else {
+      stop_installed(machine);
+    }
+    start(machine, release);
+  }
+  void wait_until_spread(std::size_t at) const {
+    std::string last;
+    for (const auto give_up_at = std::chrono::steady_clock::now() + kUpgradePatience;; ::poll(nullptr, 0, 20)) {
+      const auto ps = try_ask(at, "ps", {});
+      if (ps && is_spread(ps->as_object())) return;
+      last = ps ? epic::protocol::print_json(*ps) : ps.error().message;
+      if (std::chrono::steady_clock::now() > give_up_at) FAIL("not in time: six nodes have shards; last: " << last);
+    }
+  }
+
+  [[nodiscard]] const fs::path& home(std::size_t machine) const { return machines_[machine].directory->path(); }
+  [[nodiscard]] json::object ask(std::size_t machine, std::string_view verb, json::object body = {}) const {
+    auto answer = try_ask(machine, verb, std::move(body));
+    if (!answer) FAIL(verb << ": " << answer.error().message);
+    return answer->as_object();
+  }
+  std::int64_t add(std::size_t machine, int counter, std::int64_t by) const {
+    return ask(machine, "call",
+               {{"entity", fmt::format("Counter/{}", counter)}, {"method", "add"}, {"args", json::array{by}}})
+        .at("result")
+        .to_number<std::int64_t>();
+  }
+  [[nodiscard]] Supervised& supervised(std::size_t machine) { return *machines_[machine].supervised; }
+
+ private:
+  struct Machine {
+    std::unique_ptr<ProjectDirectory> directory = std::make_unique<ProjectDirectory>();
+    Release release = {};
+    std::optional<Supervised> supervised = {};
+    pid_t process = 0;  // of the supervisor, if it is an installed one
+  };
+
+  static bool is_spread(const json::object& ps) {
+    std::int64_t shards = 0;
+    const auto& nodes = ps.at("nodes").as_array();
+    for (const auto& node : nodes) {
+      if (node.at("state") != "ready" || node.at("shards") == 0) return false;
+      shards += node.at("shards").to_number<std::int64_t>();
+    }
+    return nodes.size() == 6 && shards == 16;
+  }
+  [[nodiscard]] std::expected<json::value, epic::cluster::ControlError> try_ask(std::size_t machine,
+                                                                                std::string_view verb,
+                                                                                json::object body) const {
+    auto client = ControlClient::connect(home(machine) / ".epic" / "control.sock");
+    if (!client) return std::unexpected(client.error());
+    return client->request(verb, std::move(body));
+  }
+
+  /// A project whose module is there already, so that nothing has to be compiled.
+  void write_project() const {
+    std::ofstream(home(0) / "epic.toml") << fmt::format(
+        "[project]\nname = \"upgraded\"\n[modules]\nload = \"probe\"\n[fabric]\nshards = 16\nstore = "
+        "\"{}\"\ncoordination = \"postgresql\"\nlease = \"4s\"\n",
+        url_);
+    std::ofstream(home(0) / "CMakeLists.txt") << fmt::format(
+        "cmake_minimum_required(VERSION 3.25)\nproject(upgraded NONE)\nadd_custom_target(probe ALL)\n"
+        "file(COPY {}/probe.so DESTINATION ${{PROJECT_BINARY_DIR}}/modules)\n",
+        EPIC_TEST_MODULES);
+  }
+  void start_installed(std::size_t machine, const Release& release) {
+    if (!fs::exists(home(0) / "epic.toml")) write_project();
+    must_run(release, home(machine),
+             "run --detach --nodes 2" + (machine == 0 ? "" : fmt::format(" --join '{}'", home(0).string())));
+    machines_[machine].process = ask(machine, "ping").at("pid").to_number<pid_t>();
+  }
+  void stop_installed(std::size_t machine) {
+    const Release& release = machines_[machine].release;
+    const pid_t process = machines_[machine].process;
+    const bool may_lead = ask(machine, "ping").contains("speaks");  // and leave nevertheless
+    if (may_lead || ask(machine, "ps").at("supervisor").at("pid") != process) {
+      must_run(release, home(machine), may_lead ? "stop --this-machine" : "stop");
+    } else {
+      for (int node = 1; node <= 64; ++node)
+        if (fs::exists(home(machine) / ".epic" / "run" / fmt::format("node-{}.sock", node)))
+          must_run(release, home(machine), fmt::format("drain node-{}", node));
+      ::kill(process, SIGKILL);
+    }
+    epic::test::wait_for_death(process);
+    machines_[machine].process = 0;
+  }
+
+  PostgresServer& server_ = PostgresServer::shared();
+  std::string url_ = server_.make_database();
+  std::array<Machine, kMachines> machines_;
 };
 
 }  // namespace
@@ -167,28 +306,29 @@ TEST_CASE(
     "lost",
     "[node][large]") {
   UpgradedFabric fabric;
-  for (std::size_t machine = 0; machine < UpgradedFabric::kMachines; ++machine) fabric.start(machine, "0.1.0");
+  const Release older = older_release();
+  const Release newer = newer_release();
+  for (std::size_t machine = 0; machine < UpgradedFabric::kMachines; ++machine) fabric.start(machine, older);
   fabric.wait_until_spread(0);
-  Callers callers({fabric.directories[0]->path(), fabric.directories[1]->path(), fabric.directories[2]->path()});
+  Callers callers({fabric.home(0), fabric.home(1), fabric.home(2)});
   for (const std::size_t machine : {std::size_t{2}, std::size_t{1}, std::size_t{0}}) {
-    fabric.upgrade(machine, "0.2.0");
+    fabric.upgrade(machine, newer);
     fabric.wait_until_spread(machine);
-    CHECK(fabric.machines[machine]->ask("ping").at("version") == "0.2.0");
+    if (!newer.version.empty()) CHECK(fabric.ask(machine, "ping").at("version").as_string() == newer.version);
   }
   const auto said = callers.end();
   std::int64_t sum = 0;
-  for (int counter = 0; counter < kShared; ++counter)
-    sum +=
-        fabric.machines[1]->call(fmt::format("Counter/{}", counter), "add", {0}).at("result").to_number<std::int64_t>();
+  for (int counter = 0; counter < kShared; ++counter) sum += fabric.add(1, counter, 0);
   CHECK(sum == said.acknowledged);
   CHECK(said.acknowledged > 0);
-  WARN(said.acknowledged << " calls were acknowledged, " << said.repeated << " attempts were repeated");
+  WARN(said.acknowledged << " calls were acknowledged; attempts that were repeated: " << said.node_lost << " NodeLost, "
+                         << said.unavailable << " Unavailable, " << said.otherwise << " others");
 }
 
 TEST_CASE("machines upgrade: of a supervisor that leads alone no machine can be stopped", "[node][large]") {
   UpgradedFabric fabric;
-  fabric.start(0, "0.1.0");
-  const auto refused = fabric.machines[0]->ask_in_vain("stop", {{"machine", true}});
+  fabric.start(0, {.version = "0.1.0"});
+  const auto refused = fabric.supervised(0).ask_in_vain("stop", {{"machine", true}});
   CHECK_THAT(refused.message, Catch::Contains("No other machine could go on"));
-  CHECK(fabric.machines[0]->call("Counter/1", "add", {1}).at("result") == 1);
+  CHECK(fabric.add(0, 1, 1) == 1);
 }

@@ -13,7 +13,8 @@
 //   setup-hangs       starts, and its setup does not end
 //   setup-crash-once  starts, and dies in setup, unless the project's directory contains `crashed`
 //   slow-stop         starts, and ignores Stop
-//   old               starts, and is of a version that speaks in another way
+//   foreign           starts, and is of a version that does not understand this one
+//   former            starts, and is of a version from before the numbers of what is spoken
 // A method called on any of its entities selects what it does then: crash, exit, hang (no heartbeats), turn (one that
 // never ends), noise (garbage on the channel), say (prints the first argument), echo (anything else: returns its
 // arguments).
@@ -132,11 +133,13 @@ class FakeNode {
     if (module_ == "silent-start" || module_ == "refuse-one") return true;
     listen(configure.socket_path);
     say("hello from " + std::to_string(configure.node.value));
-    const bool is_old = module_ == "old";
+    protocol::Spoken speaks = protocol::kSpoken;
+    if (module_ == "former") speaks = {};
+    if (module_ == "foreign") speaks = {.number = speaks.number + 1, .oldest = speaks.number + 1};
     send(protocol::Ready{.pid = ::getpid(),
-                         .version = is_old ? "0.0.1" : "1.2.3",
+                         .version = speaks == protocol::kSpoken ? "1.2.3" : "0.0.1",
                          .abi_tag = "fake",
-                         .speaks = is_old ? protocol::Spoken() : protocol::kSpoken});
+                         .speaks = speaks});
     return true;
   }
 

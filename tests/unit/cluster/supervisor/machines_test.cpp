@@ -367,6 +367,56 @@ TEST_CASE("machines: what a node is told waits, in order, until its machine has 
   elm.waiting[2]("/elm/x.so");  // nobody waits for it
 }
 
+TEST_CASE("machines: of a leader of a former version the module is where it says, and has a digest from then on",
+          "[cluster]") {
+  MachinesFixture fixture;
+  MachineAgent& agent = *fixture.add("elm").agent;
+  const auto hear_nothing = [](const protocol::FromMachine&) {};
+  agent.connect("oak", hear_nothing);
+  agent.on_message(protocol::Welcome{.fabric_id = "/arena/1"});
+  const protocol::ProcessId id{7};
+  agent.on_message(protocol::SpawnNode{.process = id, .arguments = {"node-1", "arena"}});
+  protocol::Configure configure;
+  configure.node = kernel::NodeId{1};
+  configure.module_path = "/oak/arena-1.so";
+  configure.module_origin.generation = 1;
+  agent.on_message(protocol::ToldNode{id, std::move(configure)});
+  FakeNode& node = *fixture.host.spawned.back();
+  REQUIRE(node.inbox.size() == 1);
+  CHECK(std::get<protocol::Configure>(node.inbox[0]).module_path == "copy of /oak/arena-1.so");
+  node.events.on_message(protocol::Ready{.pid = node.pid, .version = "0.0.1", .abi_tag = {}});
+
+  agent.disconnect();
+  std::string digest;
+  agent.connect("ash", [&](const protocol::FromMachine& message) {
+    if (const auto* hello = std::get_if<protocol::Hello>(&message)) digest = hello->live.at(0).module.digest;
+  });
+  CHECK(digest == "copy of /oak/arena-1.so");
+}
+
+TEST_CASE("machines: only a leader that knows it hears that nobody waits for an answer any longer", "[cluster]") {
+  struct Client final : ControlReply::Sink {
+    void send(const protocol::ControlAnswer&) override {}
+    [[nodiscard]] bool is_open() const override { return is_there; }
+    [[nodiscard]] bool has_room() const override { return true; }
+    bool is_there = true;
+  };
+  for (const protocol::Spoken leader : {protocol::Spoken{}, protocol::kSpoken}) {
+    MachinesFixture fixture;
+    MachineAgent& agent = *fixture.add("elm").agent;
+    int given_up = 0;
+    agent.connect("oak", [&](const protocol::FromMachine& message) {
+      if (std::holds_alternative<protocol::MachineGaveUp>(message)) ++given_up;
+    });
+    agent.on_message(protocol::Welcome{.fabric_id = "/arena/1", .speaks = leader});
+    const auto client = std::make_shared<Client>();
+    agent.ask({.id = 1, .verb = "logs", .body = "{}"}, ControlReply(client, 1));
+    client->is_there = false;
+    fixture.pass(std::chrono::seconds(2));
+    CHECK(given_up == (leader == protocol::kSpoken ? 1 : 0));
+  }
+}
+
 TEST_CASE("machines: the next leader knows the module of the newest nodes, and a machine that has it", "[cluster]") {
   const auto machine = [](std::string name, std::uint32_t generation, std::string digest) {
     protocol::Hello hello;
@@ -385,6 +435,9 @@ TEST_CASE("machines: the next leader knows the module of the newest nodes, and a
   const std::vector newer{machine("oak", 2, "two"), machine("elm", 3, "three")};
   CHECK(plan_takeover({}, newer, 8, "").module == "three");
   CHECK(plan_takeover({}, newer, 8, "").module_at == "elm");
+  const std::vector former{machine("oak", 2, "two"), machine("elm", 2, "")};
+  CHECK(plan_takeover({}, former, 8, "").module == "two");
+  CHECK(plan_takeover({}, former, 8, "").module_at == "oak");
   const std::vector lost{machine("elm", 1, "one")};
   CHECK(plan_takeover({}, lost, 8, "").module == "two");
   CHECK(plan_takeover({}, lost, 8, "").module_at.empty());

@@ -66,6 +66,18 @@ TEST_CASE("module copies: one from another machine comes in parts, and is kept b
   CHECK_FALSE(after_damage.find(theirs->origin()));
 }
 
+TEST_CASE("module copies: one at another place on this host is taken in, and kept by its digest", "[cluster]") {
+  MachineOf with_project("code");
+  const auto theirs = with_project.copies->take();
+  MachineOf other("");
+  REQUIRE(other.copies->take_in(theirs->path) == theirs->digest);
+  std::ofstream(theirs->path) << "something else";
+  CHECK(read(other.copies->find(theirs->origin())->path) == "code");
+  const auto missing = other.copies->take_in(with_project.directory.path() / "nowhere.so");
+  REQUIRE_FALSE(missing);
+  CHECK_THAT(missing.error().message, Catch::Contains("nowhere.so"));
+}
+
 TEST_CASE("module copies: a generation that another leader has used for other code is not taken for it", "[cluster]") {
   MachineOf died("the code of the leader that died");
   MachineOf next("the code of the next leader");

@@ -33,6 +33,7 @@ struct FakeMachineModules final : MachineModules {
     if (origin.digest != complete) return std::nullopt;
     return ModuleCopy{.generation = Generation{origin.generation}, .path = "/" + complete, .built_at = {}};
   }
+  std::expected<std::string, SupervisorError> take_in(const std::filesystem::path&) override { return std::string(); }
   ModulePart read(const ModuleWanted&) override { return {}; }
   std::expected<bool, SupervisorError> receive(const ModulePart& part) override {
     if (part.offset + part.bytes.size() == part.size) complete = part.digest;
