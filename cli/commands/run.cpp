@@ -15,6 +15,7 @@
 #include "cli/project/build.hpp"
 #include "cli/project/context.hpp"
 #include "cli/project/fabric_search.hpp"
+#include "cli/project/joining.hpp"
 #include "cli/project/machine_address.hpp"
 #include "cli/project/machine_paths.hpp"
 #include "cli/project/service_manager.hpp"
@@ -35,10 +36,11 @@ constexpr OptionSpec kRunOptions[] = {
      .check = whole_number(1, kNodesMax)},
     {.name = "detach", .letter = 'd', .summary = "Return when the fabric is ready, and leave it running"},
     {.name = "join",
-     .value = "FABRIC",
+     .value = "[FABRIC]",
      .summary = "Add nodes to a running fabric, from a directory of their own: HOST:PORT of one of its machines, or "
-                "several with commas between, which are tried in turn; its NAME, if it has [cluster] beacon; or the "
-                "directory of its project on this machine"},
+                "several with commas between, which are asked at once; its NAME, if it has [cluster] beacon; or the "
+                "directory of its project on this machine. Alone: the fabric of this project, by [cluster] machines "
+                "or its beacon, or the one that this directory has joined before"},
     {.name = "listen",
      .value = "ADDRESS",
      .summary = "Let other machines join, at this address (HOST or HOST:PORT) of this one; they need the secret",
@@ -229,75 +231,10 @@ Result<void> refuse_second_run(const Project& project) {
                .help = {"look at it with 'epic ps'", "or stop it first with 'epic stop'"}});
 }
 
-// Options before epic.toml, in which paths are relative to the project.
-transport::CredentialPlace credentials(const Arguments& arguments, const Manifest& manifest, const fs::path& root) {
-  const auto path = [&](std::string_view option, const std::string& setting) {
-    if (const auto given = arguments.value(option)) return fs::absolute(*given);
-    return setting.empty() ? fs::path() : root / setting;
-  };
-  transport::CredentialPlace place{.secret_file = path("secret-file", manifest.secret_file)};
-  const fs::path directory = path("certificates", manifest.certificates);
-  const bool is_certified = arguments.has("certificates") && !arguments.has("secret-file");
-  if (is_certified) place.secret_file.clear();
-  if (place.secret_file.empty() && !directory.empty()) place.certificates = transport::certificates_in(directory);
-  return place;
-}
-
-// Where the directory of the command is, which is to be that of a machine that joins.
-Result<fs::path> find_own_directory(Context& context, const Arguments& arguments) {
-  std::error_code error;
-  const fs::path here = fs::weakly_canonical(context.start(arguments), error);
-  if (error || !fs::is_directory(here, error))
-    return fail({.code = ExitCode::usage, .what = fmt::format("the directory {} does not exist", here.string())});
-  if (fs::exists(here / "epic.toml", error))
-    return fail({.code = ExitCode::usage,
-                 .what = fmt::format("{} has an epic.toml", here.string()),
-                 .why = "a machine that joins needs a directory of its own, outside of any project",
-                 .help = {"make an empty directory, and run the command there"}});
-  return here;
-}
-
-Result<void> check_may_be_joined(const Project& project) {
-  if (project.manifest.coordination == kAlone)
-    return fail({.code = ExitCode::usage,
-                 .what = fmt::format("no other machine can join the fabric of {}", project.manifest.name),
-                 .why = fmt::format("coordination is \"{}\" in its epic.toml", kAlone),
-                 .help = {fmt::format("set it to {}, and restart the fabric", cluster::coordination_settings_text())}});
-  return {};
-}
-
-// A project on this machine, with the directory of the command for what runs.
-Result<Project> find_project_to_join(Context& context, const Arguments& arguments, const std::string& directory) {
-  auto project = EPIC_TRY(load_project(directory));
-  const fs::path here = EPIC_TRY(find_own_directory(context, arguments));
-  EPIC_TRY(check_may_be_joined(project));
-  project.paths.run_root = here;
-  EPIC_TRY(remember_joined(here, project.paths.root));
-  return project;
-}
-
-struct Joined {
-  Project project;
-  std::string own_address;  // by which the machine that was asked is reached
-};
-
-// The settings of a fabric on other machines.
-Result<Joined> join_fabric(Context& context, const Arguments& arguments, const std::string& text) {
-  const fs::path here = EPIC_TRY(find_own_directory(context, arguments));
-  const auto place = credentials(arguments, Manifest(), here);
-  if (place.is_empty())
-    return fail({.code = ExitCode::usage,
-                 .what = fmt::format("joining the fabric at {} needs its secret", text),
-                 .help = {"copy the secret file of its first machine to this one, and name it: --secret-file FILE"}});
-  auto found = EPIC_TRY(find_machine(text, place));
-  auto project = EPIC_TRY(join_machine(here, found.address, found.terms.settings.manifest));
-  return Joined{.project = std::move(project), .own_address = std::move(found.terms.own_address)};
-}
-
 // How other machines reach this one.
 Result<void> choose_address(const Arguments& arguments, const Project& project, const std::string& own_address,
                             cluster::SupervisorOptions& options) {
-  const auto place = credentials(arguments, project.manifest, project.paths.root);
+  const auto place = find_credentials(arguments, project.manifest, project.paths.root);
   options.tcp.secret_file = place.secret_file.string();
   options.tcp.authority = place.certificates.authority.string();
   options.tcp.certificate = place.certificates.certificate.string();
@@ -322,10 +259,6 @@ Result<void> choose_address(const Arguments& arguments, const Project& project, 
   const bool has_own_port = arguments.has("listen") || is_of_project || !project.paths.joined_at.empty();
   options.port = has_own_port ? address->port : std::uint16_t{0};
   return {};
-}
-
-std::string joined_what(const ProjectPaths& paths) {
-  return paths.joined_at.empty() ? paths.root.string() : paths.joined_at;
 }
 
 // For what the settings leave to each other.
@@ -357,30 +290,21 @@ Outcome run_fabric(Context& context, const Arguments& arguments) {
   for (const std::string_view option : {"join", "exit-after-setup", "debugger", "machine"})
     if (arguments.has("machines") && arguments.has(option))
       return fail(usage_failure(arguments.command(), fmt::format("--machines and --{} exclude each other", option)));
-  const auto join = arguments.value("join");
-  if (join && arguments.has("exit-after-setup"))
+  if (arguments.has("join") && arguments.has("exit-after-setup"))
     return fail(usage_failure(arguments.command(), "--join and --exit-after-setup exclude each other"));
-  std::error_code ignored;
-  const bool is_remote = join && !join->contains('/') && !fs::is_directory(*join, ignored);
-  const Joined joined = is_remote ? EPIC_TRY(join_fabric(context, arguments, *join))
-                        : join    ? Joined{EPIC_TRY(find_project_to_join(context, arguments, *join)), {}}
-                                  : Joined{EPIC_TRY(context.project(arguments)), {}};
-  const Project& project = joined.project;
-  if (!join && project.paths.has_joined())
-    return fail({.code = ExitCode::usage,
-                 .what = fmt::format("{} is not a project: it has joined {}", project.paths.run_root.string(),
-                                     joined_what(project.paths)),
-                 .help = {fmt::format("join again with 'epic run --join {}'", joined_what(project.paths))}});
+  Target target = EPIC_TRY(find_target(context, arguments));
+  const Project& project = target.project;
   EPIC_TRY(check_coordination(project));
-  const std::int64_t nodes = arguments.number("nodes").value_or(project.manifest.nodes);
   EPIC_TRY(refuse_second_run(project));
   if (!arguments.has("machine")) EPIC_TRY(refuse_beside_machines(project));
+  EPIC_TRY(ask_listed(context, arguments, target));
+  const std::int64_t nodes = arguments.number("nodes").value_or(project.manifest.nodes);
   const auto node_program = EPIC_TRY(context.install().node());
-  // The module comes from the fabric.
-  const auto built = is_remote ? Built{.module = {}}
-                     : join    ? Built{.module = project.paths.module(project.manifest.module)}
-                               : EPIC_TRY(build_project(context, project, {.only_if_stale = true}));
-  if (!join && !built.was_fresh)
+  const auto built = target.module == ModuleFrom::fabric ? Built{.module = {}}
+                     : target.module == ModuleFrom::project
+                         ? Built{.module = project.paths.module(project.manifest.module)}
+                         : EPIC_TRY(build_project(context, project, {.only_if_stale = true}));
+  if (target.module == ModuleFrom::build && !built.was_fresh)
     context.console().note(fmt::format("Built {} in {}", project.manifest.module, human_duration(built.took)));
 
   if (const auto machines = arguments.value("machines")) return run_machines(context, project, arguments);
@@ -388,7 +312,7 @@ Outcome run_fabric(Context& context, const Arguments& arguments) {
   Narrator narrator(console, project, arguments.has("no-prefix") ? LogShape::bare : LogShape::prefixed);
   auto options =
       supervisor_options(project, built.module, node_program, nodes, arguments.value("machine").value_or(""));
-  EPIC_TRY(choose_address(arguments, project, joined.own_address, options));
+  EPIC_TRY(choose_address(arguments, project, target.own_address, options));
   if (arguments.has("exit-after-setup")) options.after_setup = cluster::AfterSetup::exit;
   if (arguments.has("debugger")) {
     options.silence_max = options.start_timeout = kDurationMax;
@@ -442,7 +366,9 @@ constexpr Command kRunCommand{
         "one of\n"
         "them, and shows what they log until it is stopped. Ctrl-C saves and stops; a second one ends it at once. "
         "State is\n"
-        "kept in .epic/ and is there again with the next run.",
+        "kept in .epic/ and is there again with the next run. If [cluster] machines in epic.toml lists where the "
+        "fabric may\n"
+        "run, these machines are asked first, and this one joins it.",
     .example =
         "epic run --nodes 4\nepic run --detach\nepic run --exit-after-setup\n"
         "epic run --listen 10.0.0.1 --secret-file cluster.secret\n"

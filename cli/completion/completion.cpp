@@ -141,7 +141,8 @@ Completion complete(const CommandTable& table, const std::vector<std::string>& w
 
   if (!before.empty()) {
     const OptionSpec* waiting = find_flag(verb.command, before.back());
-    if (waiting && !waiting->value.empty()) {
+    const bool is_next = waiting && !waiting->value.empty() && (waiting->needs_value() || !typed.starts_with('-'));
+    if (is_next) {
       completer.add_values(waiting->completes, waiting->check, {});
       return std::move(completer).take();
     }

@@ -23,7 +23,7 @@ class Arguments {
   /// How often a switch was given.
   [[nodiscard]] int count(std::string_view option) const;
   [[nodiscard]] bool has(std::string_view option) const { return count(option) > 0; }
-  /// The value of an option, from the command line or its environment variable.
+  /// The value of an option, from the command line or its environment variable. Empty if it may be left out and was.
   [[nodiscard]] std::optional<std::string> value(std::string_view option) const;
   /// The value of an option whose check is whole_number(); if it was not given, the table's default, if there is one.
   [[nodiscard]] std::optional<std::int64_t> number(std::string_view option) const;

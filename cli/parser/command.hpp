@@ -56,12 +56,14 @@ constexpr Check duration() { return {.kind = Check::Kind::duration}; }
 struct OptionSpec {
   std::string_view name;        // "nodes", for --nodes
   char letter = 0;              // 'o', for -o
-  std::string_view value = {};  // name of the value: "N"; empty: a switch without a value
+  std::string_view value = {};  // name of the value: "N", or "[N]" if it may be left out; empty: a switch
   std::string_view summary;
   std::string_view environment = {};  // variable that is read when the option is not given
   std::string_view fallback = {};     // the value otherwise, or words that describe it
   Check check = {};
   Completes completes = Completes::nothing;
+
+  [[nodiscard]] constexpr bool needs_value() const { return !value.empty() && !value.starts_with('['); }
 };
 
 enum class Arity { one, optional, many, some };  // many: any number; some: at least one

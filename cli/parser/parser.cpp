@@ -27,7 +27,9 @@ CLI::Option* add_option(CLI::App& app, const OptionSpec& option) {
   const std::string names =
       option.letter ? fmt::format("-{},--{}", option.letter, option.name) : fmt::format("--{}", option.name);
   if (option.value.empty()) return app.add_flag(names)->disable_flag_override();
-  return app.add_option(names)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  return app.add_option(names)
+      ->expected(option.needs_value() ? 1 : 0, 1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
 }
 
 std::vector<OptionSpec> options_of(const Command& command) {
@@ -179,7 +181,7 @@ class CommandApp {
           !words.empty() &&
           (words.back() == "--" + std::string(spec.name) ||
            (spec.letter && is_flag(words.back()) && words.back()[1] != '-' && words.back().back() == spec.letter));
-      if (is_last && !spec.value.empty())
+      if (is_last && spec.needs_value())
         return usage_failure(command_, fmt::format("{} needs a value: {}", words.back(), spec.value),
                              std::string(spec.summary));
       for (const std::string& word : words)

@@ -34,7 +34,7 @@ std::expected<MachineAddress, std::string> parse_machine_address(std::string_vie
     const bool is_ipv6 = colon != std::string_view::npos && text.find(':', colon + 1) != std::string_view::npos;
     address.host = is_ipv6 ? text : text.substr(0, colon);
     if (!is_ipv6 && colon != std::string_view::npos) port = text.substr(colon + 1);
-    if (!is_ipv6 && colon + 1 == text.size())
+    if (!is_ipv6 && colon != std::string_view::npos && colon + 1 == text.size())
       return std::unexpected(fmt::format("'{}' has no port after its ':'", text));
   }
   if (address.host.empty() || address.host.contains('/') || address.host.contains(' '))

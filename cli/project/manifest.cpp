@@ -193,6 +193,47 @@ Setting listen() {
   return setting;
 }
 
+constexpr std::size_t kListedMachinesMax = 256;
+
+Setting machines() {
+  const auto explain = [](const std::string& value) {
+    const auto parsed = parse_machine_address(value);
+    if (parsed && parsed->port == 0) return fmt::format("'{}' names no port to connect to", value);
+    return parsed ? std::string() : parsed.error();
+  };
+  const auto set = [explain](const toml::node& node, Manifest& manifest) {
+    const toml::array* const list = node.as_array();
+    if (list == nullptr || list->size() > kListedMachinesMax) return false;
+    manifest.machines.clear();
+    for (const toml::node& element : *list) {
+      const auto address = element.value_exact<std::string>();
+      if (!address || !explain(*address).empty()) return false;
+      manifest.machines.push_back(*address);
+    }
+    return true;
+  };
+  return {
+      .section = "cluster",
+      .name = "machines",
+      .summary =
+          "Where supervisors of this fabric may be, this machine's included: 'epic run' asks there first, and joins "
+          "the fabric if it runs",
+      .accepts =
+          fmt::format("a list of at most {} addresses, such as [\"10.0.0.1\", \"game-b:7420\"]", kListedMachinesMax),
+      .set = set,
+      .show = [](const Manifest&) { return std::string(); },
+      .explain = explain};
+}
+
+/// The value, or what is wrong in a list.
+const toml::node& find_refused(const toml::node& node, const Setting& setting) {
+  const toml::array* const list = node.as_array();
+  if (list == nullptr || !setting.explain) return node;
+  for (const toml::node& element : *list)
+    if (const auto text = element.value_exact<std::string>(); !text || !setting.explain(*text).empty()) return element;
+  return node;
+}
+
 bool is_named(const std::string& path) { return !path.empty() && !path.contains('\0'); }
 
 bool is_project_name(const std::string& name) { return why_no_project_name(name).empty(); }
@@ -247,6 +288,7 @@ const std::vector<Setting>& table() {
       flag("cluster", "beacon", &M::beacon,
            "Say each second to the local network, by multicast, that a machine of this fabric listens there, so that "
            "others find it by its name ('epic run --join NAME')"),
+      machines(),
       text("files", "folder", &M::files_folder, is_files_folder,
            "a folder below the project's, such as \"data\", and outside of .epic, .git, build, clients, src and tests",
            "Where epic::read_file and the like find the project's files"),
@@ -290,9 +332,10 @@ Result<void> read_section(const Where& where, std::string_view section, const to
       return fail(at(where, name.source(), fmt::format("[{1}] has no key \"{0}\"", name.str(), section),
                      suggestion(name.str(), known_keys(section), "keys")));
     if (setting->set(node, manifest)) continue;
+    const toml::node& refused = find_refused(node, *setting);
     Failure failure =
-        at(where, node.source(), fmt::format("[{}] {} must be {}", section, name.str(), setting->accepts));
-    if (const auto text = node.value_exact<std::string>(); text && setting->explain)
+        at(where, refused.source(), fmt::format("[{}] {} must be {}", section, name.str(), setting->accepts));
+    if (const auto text = refused.value_exact<std::string>(); text && setting->explain)
       failure.why = setting->explain(*text);
     return fail(std::move(failure));
   }

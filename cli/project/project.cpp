@@ -152,14 +152,10 @@ bool is_in_project(const fs::path& start) {
   }
 }
 
-namespace {
-
-Project located(ProjectPaths paths, Manifest manifest) {
+Project with_settings(ProjectPaths paths, Manifest manifest) {
   paths.store = storage::locate_store(manifest.store, paths.root / ".epic");
   return {std::move(paths), std::move(manifest)};
 }
-
-}  // namespace
 
 Result<Project> load_project(const fs::path& start) {
   auto paths = EPIC_TRY(find_project(start));
@@ -168,7 +164,7 @@ Result<Project> load_project(const fs::path& start) {
   // Their store, as it is reached from here.
   if (const auto keeper = find_machine_keeper(MachinePaths(paths.root)); keeper && !std::getenv("EPIC_STORE"))
     manifest.store = keeper->store;
-  return located(std::move(paths), std::move(manifest));
+  return with_settings(std::move(paths), std::move(manifest));
 }
 
 Result<Project> join_machine(const fs::path& directory, const std::string& address, const std::string& text) {
@@ -178,7 +174,7 @@ Result<Project> join_machine(const fs::path& directory, const std::string& addre
   EPIC_TRY(remember_joined(directory, address));
   if (const auto written = files::replace_file(paths.manifest(), text); !written)
     return fail(failure_of(written.error()));
-  return located(std::move(paths), std::move(manifest));
+  return with_settings(std::move(paths), std::move(manifest));
 }
 
 }  // namespace epic::cli

@@ -19,7 +19,7 @@ struct ProjectPaths {
   explicit ProjectPaths(std::filesystem::path directory) : root(std::move(directory)), run_root(root) {}
 
   std::filesystem::path root;
-  std::string joined_at;           // HOST:PORT of a machine of the fabric; empty: the project is on this machine
+  std::string joined_at;           // HOST:PORT of a machine of the fabric that this one has joined; empty: none
   std::filesystem::path run_root;  // where `.epic` is: elsewhere for a machine that has joined (joined_project())
   storage::StoreAddress store;     // known to load_project() only
   std::shared_ptr<Connection> connection;  // to a fabric elsewhere, by which there is no directory; null: there is
@@ -57,6 +57,9 @@ Result<void> remember_joined(const std::filesystem::path& directory, const std::
 /// The settings of a fabric at `address`, of which `directory` becomes a machine.
 Result<Project> join_machine(const std::filesystem::path& directory, const std::string& address,
                              const std::string& manifest);
+
+/// The same project, run with these settings.
+[[nodiscard]] Project with_settings(ProjectPaths paths, Manifest manifest);
 
 Failure failure_of(const files::Refusal& refusal);
 /// Refuses a `.epic` that others than this user may use. One that does not exist is fine.

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <catch2/catch.hpp>
 #include <filesystem>
 
@@ -80,6 +82,23 @@ TEST_CASE("errors: the number of nodes is checked, wherever it comes from", "[cl
   CHECK(transcript.run({"run"}).exit_code == 2);
   ::unsetenv("EPIC_NODES");
   CHECK(transcript.run({"run", "--detach", "--exit-after-setup"}).exit_code == 2);
+  transcript.check();
+}
+
+TEST_CASE("errors: a list of machines needs a fabric that others can join, and its secret", "[cli]") {
+  Transcript transcript("errors_machines");
+  const auto run_with = [&](std::string_view settings) {
+    transcript.write("epic.toml", fmt::format("[project]\nname = \"arena\"\n{}", settings));
+    CHECK(transcript.run({"run"}).exit_code == 2);
+  };
+  const std::string_view list = "[cluster]\nmachines = [\"127.0.0.1:1\"]\n";
+  const std::string_view shared = "[fabric]\nstore = \"postgresql://localhost/arena\"\ncoordination = \"postgresql\"\n";
+  run_with(list);
+  run_with(fmt::format("{}{}", shared, list));
+  transcript.write("secret", "the secret of the machines of this test\n");
+  fs::permissions(transcript.directory() / "secret", fs::perms::owner_read | fs::perms::owner_write);
+  run_with(fmt::format("{}{}secret_file = \"secret\"\n", shared, list));
+  CHECK(transcript.run({"run", "--join"}).exit_code == 1);
   transcript.check();
 }
 

@@ -41,10 +41,11 @@ std::string content_of(const fs::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// `epic` with these words, on that machine, in a directory of its own.
+/// `epic` with these words, on that machine, in a directory of its own, which may have an epic.toml.
 class EpicCommand {
  public:
-  EpicCommand(const MachineNetwork& network, std::size_t machine, std::vector<std::string> words) {
+  EpicCommand(const MachineNetwork& network, std::size_t machine, std::vector<std::string> words,
+              const std::string& manifest = {}) {
     words.insert(words.begin(), EPIC_BINARY);
     std::vector<char*> raw;
     for (std::string& word : words) raw.push_back(word.data());
@@ -56,6 +57,7 @@ class EpicCommand {
     ::dup2(::open((directory_.path() / "out").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600), STDOUT_FILENO);
     ::dup2(::open((directory_.path() / "err").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600), STDERR_FILENO);
     fs::create_directory(directory_.path() / "here");
+    if (!manifest.empty()) std::ofstream(directory_.path() / "here" / "epic.toml") << manifest;
     if (::chdir((directory_.path() / "here").c_str()) == 0) ::execv(raw.front(), raw.data());
     ::_exit(127);
   }
@@ -114,6 +116,11 @@ class WatchedFabric {
   [[nodiscard]] Supervised& first() { return *first_; }
   [[nodiscard]] std::string at(std::size_t machine, int port = 7420) const {
     return fmt::format("{}:{}", network.address(machine), port);
+  }
+  /// epic.toml of a copy of the project on that machine, with this list.
+  [[nodiscard]] std::string copy(std::size_t machine, const std::string& machines) const {
+    return fmt::format("{}nodes = 1\n[cluster]\nlisten = \"{}\"\nsecret_file = \"{}\"\nmachines = [{}]\n", manifest(),
+                       network.address(machine), secret.string(), machines);
   }
   [[nodiscard]] EpicCommand join(std::size_t machine, const std::string& fabric) const {
     return {network, machine, {"run", "--join", fabric, "--secret-file", secret, "--nodes", "2", "--no-prefix"}};
@@ -218,6 +225,27 @@ TEST_CASE("machines outside: a fabric that is found by its name answers a comput
   CHECK_THAT(alone.err, Catch::Contains("No other machine could go on"));
   CHECK(fabric.ask(fabric.at(2), {"stop"}).exit_code == 0);
   CHECK(second.wait() == 0);
+}
+
+TEST_CASE("machines outside: a copy of the project joins the fabric at the machines that it lists, or begins by itself",
+          "[node][large]") {
+  if (!can_have_networks()) return;
+  WatchedFabric fabric;
+  const std::string own = fmt::format("\"{}\", \"no-such-machine.invalid\"", fabric.network.address(2));
+  for (const bool must_join : {false, true}) {
+    std::vector<std::string> words{"run"};
+    if (must_join) words.emplace_back("--join");
+    EpicCommand alone(fabric.network, 2, words, fabric.copy(2, own));
+    CHECK(alone.wait() == (must_join ? 1 : 5));  // it has no sources to build
+    CHECK_THAT(alone.err(), Catch::Contains(fabric.at(2) + ": Connection refused") &&
+                                Catch::Contains("'no-such-machine.invalid' has no address"));
+  }
+
+  const std::string list = fmt::format("{}, \"{}\"", own, fabric.at(1));
+  EpicCommand second(fabric.network, 2, {"run", "--no-prefix"}, fabric.copy(2, list));
+  CHECK(fabric.wait_for_nodes(fabric.at(2), 3, second).size() == 3);
+  CHECK_THAT(second.err(), Catch::Contains("Joining the fabric of arena at " + fabric.at(1)));
+  CHECK(fabric.ask(fabric.at(2), {"call", "Counter/one", "add", "1"}).out == "1\n");
 }
 
 TEST_CASE("machines outside: who has another secret, or asks at the wrong port, gets one sentence", "[node][large]") {

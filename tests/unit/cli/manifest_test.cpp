@@ -66,6 +66,32 @@ TEST_CASE("manifest: where other machines reach this one is checked, and an erro
   CHECK_FALSE(parse("secret_file = \"\""));
 }
 
+TEST_CASE("manifest: each of the listed machines is checked, and an error points at the one that is wrong", "[cli]") {
+  const auto parse = [](const std::string& machines) {
+    return parse_manifest("[project]\nname = \"arena\"\n[cluster]\nmachines = " + machines + "\n", "epic.toml");
+  };
+  const auto manifest = parse("[\"10.0.0.1:7600\", \"game-b\", \"[fd00::3]:7420\"]");
+  REQUIRE(manifest);
+  CHECK(manifest->machines == std::vector<std::string>{"10.0.0.1:7600", "game-b", "[fd00::3]:7420"});
+  CHECK(parse("[]")->machines.empty());
+  const std::pair<const char*, const char*> bad[] = {
+      {"[\"a\", \"b:99999\"]", "its port must be a number from 0 to 65435"},
+      {"[\"a\", \"b:0\"]", "'b:0' names no port to connect to"},
+      {"[\"a\", \"\" ]", "'' does not name a machine"},
+      {"[\"a\", 7420]", ""},
+  };
+  for (const auto& [machines, why] : bad) {
+    INFO(machines);
+    const auto refused = parse(machines);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == ExitCode::usage);
+    CHECK_THAT(refused.error().what, Catch::Contains("[cluster] machines must be a list of at most 256 addresses"));
+    CHECK(refused.error().why == why);
+    CHECK_THAT(refused.error().excerpt, Catch::Contains("epic.toml:4:18"));
+  }
+  CHECK_FALSE(parse("\"10.0.0.1\""));
+}
+
 TEST_CASE("manifest: coordination is a name or the servers of etcd, and an error says what is wrong", "[cli]") {
   const auto parse = [](const std::string& coordination) {
     return parse_manifest("[project]\nname = \"arena\"\n[fabric]\ncoordination = \"" + coordination + "\"\n",

@@ -31,6 +31,19 @@ TEST_CASE("parser: flags with values may stand before the command, its own ones 
   CHECK(arguments.has("detach"));
 }
 
+TEST_CASE("parser: a value that may be left out is empty then, and takes no flag or command for itself", "[cli]") {
+  for (const Words& words : {Words{"run", "--join"}, Words{"run", "--join", "--detach"}, Words{"--join", "run"}}) {
+    const auto [arguments, failure] = parse_line(words);
+    CHECK_FALSE(failure);
+    CHECK(arguments.has("join"));
+    CHECK(arguments.value("join") == "");
+  }
+  for (const Words& words :
+       {Words{"run", "--join", "arena"}, Words{"--join=arena", "run"}, Words{"--join", "arena", "run"}})
+    CHECK(parse_line(words).arguments.value("join") == "arena");
+  CHECK_FALSE(parse_line({"run"}).arguments.has("join"));
+}
+
 TEST_CASE("parser: flags may stand between the two words of a command", "[cli]") {
   const Verb verb = find_verb(command_table(), {"snapshot", "-q", "list", "--limit", "2"});
   REQUIRE(verb.command != nullptr);
