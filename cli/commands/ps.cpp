@@ -109,6 +109,10 @@ Outcome run_ps(Context& context, const Arguments& arguments) {
   for (const control::Ps::Node& node : answer.nodes)
     if (const std::string refused = describe_refused(node.refused); !refused.empty())
       console.warn(fmt::format("{} has refused connections: {}", printable(node.node), refused));
+  for (const control::Ps::Machine& machine : answer.machines)
+    if (const std::string refused = describe_refused(machine.refused); !refused.empty())
+      console.warn(
+          fmt::format("the supervisor of {} has refused connections: {}", printable(machine.machine), refused));
   for (const control::Ps::Quarantined& entity : answer.quarantined)
     console.warn(fmt::format("{} is in quarantine, because {} nodes died while they ran {}; next attempt in {}",
                              printable(entity.entity), entity.deaths,
@@ -135,9 +139,9 @@ constexpr Command kPsCommand{
         "One line per node: its state, the shards it owns, the entities in memory, the calls in flight, how often\n"
         "it was restarted, how its last process ended, and whether it can write to the store. While nodes run\n"
         "different modules (epic restart), also when each module was built. Entities in quarantine (epic release),\n"
-        "connections that nodes have refused, by reason, and machines that are evicted because they cannot reach\n"
-        "others, are listed as warnings. With --types, one line per entity class: how many entities are in memory,\n"
-        "and how many activations there were since the nodes started.",
+        "connections that nodes and supervisors have refused, by reason, and machines that are evicted because they\n"
+        "cannot reach others, are listed as warnings. With --types, one line per entity class: how many entities are\n"
+        "in memory, and how many activations there were since the nodes started.",
     .example = "epic ps\nepic ps --types\nepic ps -o json",
     .options = kPsOptions,
     .exit_codes = kPsExitCodes,

@@ -73,7 +73,7 @@ Finding check_snapshots(StoredFabric& store) {
                                totals->entities, size, whole)};
 }
 
-/// Nodes that cannot save, keep crashing, or have refused connections.
+/// Nodes that cannot save or keep crashing, and connections that nodes or supervisors have refused.
 void add_nodes(const control::Ps::Answer& ps, std::vector<Finding>& findings) {
   for (const control::Ps::Node& node : ps.nodes) {
     const std::string name = printable(node.node);
@@ -92,6 +92,11 @@ void add_nodes(const control::Ps::Answer& ps, std::vector<Finding>& findings) {
       findings.push_back({State::warning, name, fmt::format("refused connections since it started: {}", refused),
                           fmt::format("'epic logs {}' names the addresses; all machines need the same secret", name)});
   }
+  for (const control::Ps::Machine& machine : ps.machines)
+    if (const std::string refused = describe_refused(machine.refused); !refused.empty())
+      findings.push_back({State::warning, printable(machine.machine),
+                          fmt::format("its supervisor has refused connections since it started: {}", refused),
+                          "its log, in .epic/logs there, names the addresses; all machines need the same secret"});
 }
 
 }  // namespace

@@ -165,6 +165,7 @@ void ControlVerbs::answer(const Asked<control::Ps>& asked) {
         {.entity = entry.entity, .method = entry.method, .deaths = entry.deaths, .next_attempt_s = entry.left.count()});
   if (parts_.list_waiting)
     for (const auto& [machine, why] : parts_.list_waiting()) answer.evicted.push_back({machine, why});
+  if (parts_.list_machines) answer.machines = parts_.list_machines();
   finish_with(asked.reply, answer);
 }
 

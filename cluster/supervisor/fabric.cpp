@@ -104,6 +104,7 @@ Fabric::Fabric(FabricParts parts)
                                 ControlReply reply) { return restart(request, std::move(reply)); },
               .is_restarting = [this] { return restart_.is_under_way(); },
               .list_waiting = std::move(parts.list_waiting),
+              .list_machines = std::move(parts.list_machines),
               .stop = [this](const std::string& why) { stop(why); }}) {
   coordination_.watch(kMemberPrefix, [this](const CoordinationChange& change) { on_member_change(change); });
 }

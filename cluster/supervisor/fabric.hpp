@@ -58,6 +58,8 @@ struct FabricParts {
       fetch_module = {};
   /// With `machines`: those that were evicted and wait to be let in, and why.
   std::function<std::map<std::string, std::string>()> list_waiting = {};
+  /// With `machines`: the others and this one, for `epic ps`.
+  std::function<std::vector<protocol::control::Ps::Machine>()> list_machines = {};
   /// All nodes have ended, and every request is answered. Called once, as the last thing; it must not destroy the
   /// fabric.
   std::function<void(const FabricEnd&)> on_end;

@@ -33,6 +33,8 @@ class MachineLink {
   [[nodiscard]] virtual bool is_sent() const = 0;
   /// Bytes that the other side has not taken yet.
   [[nodiscard]] virtual std::size_t unsent_bytes() const = 0;
+  /// It has ended, because what came made no sense.
+  [[nodiscard]] virtual bool is_garbled() const { return false; }
   /// The other side may take long to read what it gets: a person reads it.
   virtual void let_read_slowly() {}
 };

@@ -32,6 +32,7 @@ void MachineSupervisor::accept(const std::shared_ptr<LinkToMachine>& link) {
                    },
                .on_closed =
                    [this, name, number, self] {
+                     if (self.lock()->is_garbled()) ++refused_links_.damaged;
                      if (machines_ && !name->empty()) machines_->on_link_lost(*name, *number);
                      drop(*self.lock());
                    },
@@ -62,12 +63,27 @@ bool MachineSupervisor::try_answer(const protocol::FromMachine& message, const s
     return true;
   }
   if (std::holds_alternative<protocol::ReachWanted>(message)) {
-    link->send(protocol::Reached{});
+    link->send(protocol::Reached{.refused = count_refused()});
     return true;
   }
   const auto* const wanted = std::get_if<protocol::ModuleWanted>(&message);
   if (wanted != nullptr) link->send(modules_.read(*wanted));
   return wanted != nullptr;
+}
+
+protocol::control::Refused MachineSupervisor::count_refused() const {
+  auto refused = count_refused_at_port_ ? count_refused_at_port_() : protocol::control::Refused();
+  refused.slow += refused_links_.slow;
+  refused.damaged += refused_links_.damaged;
+  return refused;
+}
+
+std::vector<protocol::control::Ps::Machine> MachineSupervisor::list_machines() const {
+  auto refused = reach_.list_refused();
+  refused[machine_] = count_refused();
+  std::vector<protocol::control::Ps::Machine> machines;
+  for (const auto& [machine, counts] : refused) machines.push_back({machine, counts});
+  return machines;
 }
 
 }  // namespace epic::cluster

@@ -10,6 +10,7 @@
 
 #include "client/machine_file.hpp"
 #include "cluster/supervisor/machine_stream.hpp"
+#include "transport/refused_counts.hpp"
 #include "transport/tcp_place.hpp"
 
 namespace epic::cluster {
@@ -114,18 +115,21 @@ void MachineRunner::begin(const std::string& address) {
       ready.address = address;
       tell(ready);
     };
-  machine_.emplace(MachineSupervisor::Parts{.host = host_,
-                                            .options = options_,
-                                            .paths = paths_,
-                                            .logs = logs_,
-                                            .modules = modules_,
-                                            .open_store = std::move(open_store_),
-                                            .coordination = *coordination_,
-                                            .coordination_name = describe_coordination(place_),
-                                            .machine = name_,
-                                            .address = address,
-                                            .connect = [this](const std::string& leader) { return connect(leader); },
-                                            .on_end = [this](int exit_code) { on_end(exit_code); }});
+  machine_.emplace(MachineSupervisor::Parts{
+      .host = host_,
+      .options = options_,
+      .paths = paths_,
+      .logs = logs_,
+      .modules = modules_,
+      .open_store = std::move(open_store_),
+      .coordination = *coordination_,
+      .coordination_name = describe_coordination(place_),
+      .machine = name_,
+      .address = address,
+      .connect = [this](const std::string& leader) { return connect(leader); },
+      .count_refused =
+          [this] { return transport::count_refused(tcp_ ? tcp_->refusals() : transport::RefusalCounts()); },
+      .on_end = [this](int exit_code) { on_end(exit_code); }});
   machine_->start();
 }
 

@@ -66,6 +66,7 @@ class StreamLink final : public MachineLink<In, Out>,
   }
   [[nodiscard]] bool is_sent() const override { return is_closed_ || unsent_bytes() == 0; }
   [[nodiscard]] std::size_t unsent_bytes() const override { return gathered_.size() + writing_.size() - written_; }
+  [[nodiscard]] bool is_garbled() const override { return end_reason_ == kLinkGarbled; }
   void let_read_slowly() override { stream_->let_read_slowly(); }
   /// Why the other side has ended it, as a phrase; empty while it has not.
   [[nodiscard]] const std::string& end_reason() const { return end_reason_; }

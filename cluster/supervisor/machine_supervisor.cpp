@@ -44,6 +44,7 @@ MachineSupervisor::MachineSupervisor(Parts parts)
       coordination_name_(std::move(parts.coordination_name)),
       host_(parts.host),
       connect_to_(std::move(parts.connect)),
+      count_refused_at_port_(std::move(parts.count_refused)),
       on_end_(std::move(parts.on_end)),
       agent_({.host = host_,
               .options = options_,
@@ -374,6 +375,7 @@ void MachineSupervisor::begin_if_complete() {
                   .fetch_module = [this](const auto& origin, const auto& address,
                                          auto done) { fetch_.get(origin, address, std::move(done)); },
                   .list_waiting = [this] { return list_waiting(); },
+                  .list_machines = [this] { return list_machines(); },
                   .on_end = [this](const FabricEnd& end) { on_fabric_end(end); }});
   fabric_->start();
 }

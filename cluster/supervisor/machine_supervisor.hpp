@@ -50,6 +50,8 @@ class MachineSupervisor {
     std::string address;            // where links of other machines come in, as connect() takes it
     /// A link to the machine with this address in coordination, not started. Null: nobody listens there.
     ModuleFetch::Connect connect;
+    /// By its port, before a link came in. Empty: it has none.
+    std::function<protocol::control::Refused()> count_refused = {};
     /// Its nodes have ended. Called once; it must not destroy the supervisor, which may have something left to say.
     std::function<void(int exit_code)> on_end;
   };
@@ -105,6 +107,8 @@ class MachineSupervisor {
   // ---- for guests
   [[nodiscard]] bool try_answer(const protocol::FromMachine& message, const std::shared_ptr<LinkToMachine>& link);
   void drop(const LinkToMachine& link);
+  /// By this supervisor.
+  [[nodiscard]] protocol::control::Refused count_refused() const;
 
   // ---- as the leader
   void lead();
@@ -112,6 +116,7 @@ class MachineSupervisor {
   void on_rows(const Rows& rows);
   void begin_if_complete();
   [[nodiscard]] std::map<std::string, std::string> list_waiting() const;
+  [[nodiscard]] std::vector<protocol::control::Ps::Machine> list_machines() const;
   void end_partitions();
   void evict(const Partitions::Eviction& eviction);
   [[nodiscard]] std::expected<std::optional<ModuleCopy>, SupervisorError> find_module(Takeover& takeover);
@@ -130,6 +135,8 @@ class MachineSupervisor {
   std::string coordination_name_;
   Host& host_;
   ModuleFetch::Connect connect_to_;
+  std::function<protocol::control::Refused()> count_refused_at_port_;
+  protocol::control::Refused refused_links_;  // afterwards
   std::function<void(int)> on_end_;
   Host::TimePoint begun_at_ = host_.now();
   std::chrono::system_clock::time_point begun_time_ = host_.wall_now();

@@ -49,7 +49,9 @@ void Reachability::ask(const std::string& machine, Peer& peer) {
     peer.link->start({.on_message =
                           [this, machine](const protocol::ToMachine& message) {
                             const auto found = peers_.find(machine);
-                            if (found == peers_.end() || !std::holds_alternative<protocol::Reached>(message)) return;
+                            const auto* const reached = std::get_if<protocol::Reached>(&message);
+                            if (found == peers_.end() || reached == nullptr) return;
+                            found->second.refused = reached->refused;
                             found->second.is_asked = false;
                             found->second.has_answered = true;
                             found->second.silence = {};
@@ -77,6 +79,12 @@ std::vector<protocol::Unreached::Machine> Reachability::list_silent() const {
   for (const auto& [machine, peer] : peers_)
     if (peer.silence >= kSilentAfter) silent.push_back({machine, peer.silence});
   return silent;
+}
+
+std::map<std::string, protocol::control::Refused> Reachability::list_refused() const {
+  std::map<std::string, protocol::control::Refused> refused;
+  for (const auto& [machine, peer] : peers_) refused.emplace(machine, peer.refused);
+  return refused;
 }
 
 bool Reachability::reaches_all() const {

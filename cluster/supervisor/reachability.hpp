@@ -44,6 +44,8 @@ class Reachability {
 
   /// Those that have been silent for kSilentAfter or longer; a machine that has never answered, since it was added.
   [[nodiscard]] std::vector<protocol::Unreached::Machine> list_silent() const;
+  /// What each other machine's supervisor has refused, as it has said last.
+  [[nodiscard]] std::map<std::string, protocol::control::Refused> list_refused() const;
   /// Every machine has answered, and none is silent.
   [[nodiscard]] bool reaches_all() const;
 
@@ -55,6 +57,7 @@ class Reachability {
     bool has_answered = false;
     std::chrono::nanoseconds asked_for{0};
     std::chrono::nanoseconds silence{0};
+    protocol::control::Refused refused = {};
   };
 
   void tick();

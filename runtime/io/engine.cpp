@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "transport/refused_counts.hpp"
 #include "transport/tcp_place.hpp"
 
 namespace epic::io {
@@ -14,19 +15,6 @@ namespace {
 constexpr int kItemsPerTick = 256;
 /// While the lease is over, timers that are due are looked at this often.
 constexpr std::int64_t kLookWithoutLeaseNs = 10'000'000;
-
-protocol::control::Refused count_refused(const transport::RefusalCounts& counts) {
-  using enum transport::Refusal;
-  return {.wrong_secret = counts.of(wrong_secret),
-          .expired_certificate = counts.of(expired_certificate),
-          .wrong_certificate = counts.of(wrong_certificate),
-          .wrong_fabric = counts.of(wrong_fabric),
-          .not_tls = counts.of(not_tls),
-          .damaged = counts.of(damaged),
-          .cut_off = counts.of(cut_off),
-          .slow = counts.of(slow),
-          .too_many = counts.of(too_many)};
-}
 
 }  // namespace
 
@@ -148,7 +136,7 @@ void Engine::publish_gauges() {
                    .commits = stats.commits,
                    .rows = stats.rows,
                    .blocking = stats.blocking,
-                   .refused = count_refused(transport_->refusals())});
+                   .refused = transport::count_refused(transport_->refusals())});
 }
 
 void Engine::on_storage_events() {

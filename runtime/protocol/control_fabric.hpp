@@ -76,12 +76,18 @@ struct Ps {
     std::string machine;
     std::string why;  // "cannot reach oak-3f2a91c7"
   };
+  /// A machine of a fabric that may have several, and what its supervisor's port has refused.
+  struct Machine {
+    std::string machine;
+    Refused refused = {};
+  };
   struct Answer {
     std::vector<Node> nodes = {};  // nodes removed by scale are left out
     Supervisor supervisor = {};
     std::string setup;  // none, running, done, failed
     std::vector<Quarantined> quarantined = {};
     std::vector<Evicted> evicted = {};
+    std::vector<Machine> machines = {};
   };
 };
 BOOST_DESCRIBE_STRUCT(Ps::Slot, (), (node, pid, state, shards))
@@ -91,7 +97,8 @@ BOOST_DESCRIBE_STRUCT(Ps::Node, (Ps::Slot, NodeCounters),
 BOOST_DESCRIBE_STRUCT(Ps::Supervisor, (), (pid, uptime_ms))
 BOOST_DESCRIBE_STRUCT(Ps::Quarantined, (), (entity, method, deaths, next_attempt_s))
 BOOST_DESCRIBE_STRUCT(Ps::Evicted, (), (machine, why))
-BOOST_DESCRIBE_STRUCT(Ps::Answer, (), (nodes, supervisor, setup, quarantined, evicted))
+BOOST_DESCRIBE_STRUCT(Ps::Machine, (), (machine, refused))
+BOOST_DESCRIBE_STRUCT(Ps::Answer, (), (nodes, supervisor, setup, quarantined, evicted, machines))
 
 /// The ready nodes and the owner of each shard.
 struct Nodes {

@@ -30,6 +30,7 @@
 
 #include "kernel/ids.hpp"
 #include "protocol/control_frames.hpp"
+#include "protocol/node_counters.hpp"
 #include "protocol/spoken.hpp"
 #include "protocol/supervision.hpp"
 
@@ -242,7 +243,7 @@ BOOST_DESCRIBE_STRUCT(Unreached, (), (machines))
 
 // ---- a guest to any supervisor: instead of Hello, on a link of its own; each is answered
 
-/// From another machine, which wants to know whether it can reach this one: Reached.
+/// From another machine, which wants to know whether it can reach this one, and how that one fares: Reached.
 struct ReachWanted {
   bool operator==(const ReachWanted&) const = default;
 };
@@ -353,9 +354,10 @@ struct ModulePart {
 BOOST_DESCRIBE_STRUCT(ModulePart, (), (digest, size, offset, bytes))
 
 struct Reached {
+  control::Refused refused = {};  // by that supervisor's port
   bool operator==(const Reached&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(Reached, (), ())
+BOOST_DESCRIBE_STRUCT(Reached, (), (refused))
 
 /// What the program may ask follows.
 struct GuestWelcome {

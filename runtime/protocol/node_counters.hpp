@@ -7,8 +7,8 @@
 
 namespace epic::protocol::control {
 
-/// Connections from or to other processes that were refused, since the node's start: the reasons of
-/// transport/refusals.hpp.
+/// Connections from or to other processes that were refused, since the start of a node or a supervisor: the reasons
+/// of transport/refusals.hpp.
 struct Refused {
   std::uint64_t wrong_secret = 0;
   std::uint64_t expired_certificate = 0;

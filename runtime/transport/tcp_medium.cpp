@@ -320,8 +320,10 @@ struct TcpMedium::Shared final : TcpStreamOwner, std::enable_shared_from_this<Sh
   }
 
   void on_refused(TcpStream& stream, const TlsSession::Fault& fault) override {
-    refusals.add(fault.reason);
-    if (stream.side() == TlsSession::Side::dialled) return;  // its user reports it
+    const bool is_dialled = stream.side() == TlsSession::Side::dialled;
+    const bool is_away = is_dialled && fault.reason == Refusal::slow;  // and nobody has refused anything
+    if (!is_away) refusals.add(fault.reason);
+    if (is_dialled) return;  // its user reports it
     const std::string text = fmt::format("{} was refused: {}", stream.peer_address(), fault.text);
     std::erase_if(strangers, [&](const auto& stranger) { return stranger.get() == &stream; });
     report(text);

@@ -114,20 +114,24 @@ TEST_CASE("live: while functions of epic::blocking run, ps says how many", "[cli
   CHECK_FALSE(transcript.run_on_terminal({"ps", "--color", "never"}).contains("BLOCKING"));
 }
 
-TEST_CASE("live: ps and doctor say why nodes have refused connections, if they have", "[cli]") {
+TEST_CASE("live: ps and doctor say why nodes and supervisors have refused connections, if they have", "[cli]") {
   Transcript transcript("unused");
   transcript.write("epic.toml", kManifest);
   const auto ps = [](const std::string& refused) {
     return answer(R"({"nodes":[{"node":"node-1","state":"ready","refused":)" + refused +
-                  R"(}],"supervisor":{},"setup":"done"})");
+                  R"(}],"supervisor":{},"setup":"done","machines":[{"machine":"oak-1","refused":{}},)" +
+                  R"({"machine":"elm-2","refused":)" + refused + "}]}");
   };
   const std::pair<std::string, StandIn::Answer> ping{"ping", answer(R"({"version":")" EPIC_VERSION R"("})")};
   {
     StandIn fabric(transcript.directory(), {ping, {"ps", ps(R"({"wrong_secret":3,"slow":0,"not_tls":1})")}});
     CHECK_THAT(transcript.run({"ps"}).err,
-               Catch::Contains("node-1 has refused connections: 3 wrong secret, 1 not tls"));
+               Catch::Contains("node-1 has refused connections: 3 wrong secret, 1 not tls") &&
+                   Catch::Contains("the supervisor of elm-2 has refused connections: 3 wrong secret, 1 not tls") &&
+                   !Catch::Contains("oak-1"));
     CHECK_THAT(transcript.run({"doctor"}).out,
-               Catch::Contains("refused connections since it started: 3 wrong secret, 1"));
+               Catch::Contains("refused connections since it started: 3 wrong secret, 1") && Catch::Contains("elm-2") &&
+                   !Catch::Contains("oak-1"));
   }
   StandIn fabric(transcript.directory(), {ping, {"ps", ps("{}")}});
   CHECK_FALSE(transcript.run({"ps"}).err.contains("refused"));

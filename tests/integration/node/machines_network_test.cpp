@@ -267,7 +267,9 @@ TEST_CASE("machines network: two machines join with nothing but the package and 
   CHECK(second.try_add("1") == 4);
 }
 
-TEST_CASE("machines network: who has another secret, or none, does not join", "[node][large]") {
+TEST_CASE(
+    "machines network: who has another secret, or none, does not join, and is counted at the machine that it asked",
+    "[node][large]") {
   if (!is_possible()) return;
   NetworkFabric fabric(1);
   const TempDir directory;
@@ -281,6 +283,23 @@ TEST_CASE("machines network: who has another secret, or none, does not join", "[
   JoinedMachine without(fabric.network, 2, {"--join", address});
   CHECK(without.wait_for_end() == 2);
   CHECK_THAT(without.output(), Catch::Contains("needs its secret"));
+
+  const auto count_strangers = [](const json::object& ps) {
+    std::multiset<std::int64_t> counts;
+    for (const auto& machine : ps.at("machines").as_array())
+      counts.insert(machine.at("refused").at("wrong_secret").to_number<std::int64_t>());
+    return counts;
+  };
+  CHECK(count_strangers(fabric.first().ask("ps")) == std::multiset<std::int64_t>{1});
+  // What another machine's supervisor refuses is said to the leader.
+  JoinedMachine& second = fabric.join(2, 1);
+  wait_until_spread(second, 2, 2);
+  JoinedMachine again(fabric.network, 3,
+                      {"--join", fabric.network.address(2) + ":7420", "--secret-file", directory.path() / "other"});
+  CHECK(again.wait_for_end() == 1);
+  second.wait_until("the leader knows of both strangers", [&] {
+    return count_strangers(fabric.first().ask("ps")) == std::multiset<std::int64_t>{1, 1};
+  });
 }
 
 TEST_CASE("machines network: a leader that is killed is followed by a machine that has joined", "[node][large]") {

@@ -18,7 +18,7 @@ struct EchoLink final : LinkToLeader {
     ++asked;
     if (is_cut || !std::holds_alternative<protocol::ReachWanted>(message)) return;
     host.post([this] {
-      if (!is_closed) events.on_message(protocol::Reached{});
+      if (!is_closed) events.on_message(protocol::Reached{.refused = {.wrong_secret = 3}});
     });
   }
   void close() override { is_closed = true; }
@@ -59,6 +59,7 @@ TEST_CASE("reachability: a machine that answers is reached, over one link", "[cl
   CHECK(f.reach.list_silent().empty());
   REQUIRE(f.links.size() == 1);
   CHECK(f.links[0]->asked > 10);
+  CHECK(f.reach.list_refused() == std::map<std::string, protocol::control::Refused>{{"oak", {.wrong_secret = 3}}});
 }
 
 TEST_CASE("reachability: one that does not answer is silent after a while, and until it answers again", "[cluster]") {
