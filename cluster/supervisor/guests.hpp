@@ -53,6 +53,7 @@ class Guests {
   void drop_idle();
 
   [[nodiscard]] std::size_t count() const { return guests_.size(); }
+  [[nodiscard]] bool contains(const LinkToMachine& link) const { return guests_.contains(&link); }
 
  private:
   class Guest;

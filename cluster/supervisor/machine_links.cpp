@@ -1,6 +1,8 @@
 // The links to a machine's supervisor: of other machines while it leads, and of guests.
 
-#include <algorithm>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "cluster/supervisor/machine_supervisor.hpp"
@@ -12,10 +14,11 @@ void MachineSupervisor::accept(const std::shared_ptr<LinkToMachine>& link) {
   auto name = std::make_shared<std::string>();
   auto number = std::make_shared<Machines::LinkNumber>();
   const std::weak_ptr<LinkToMachine> self = link;
-  links_.push_back(link);
+  links_.add(link);
   link->start({.on_message =
                    [this, name, number, self](const protocol::FromMachine& message) {
                      const auto link = self.lock();
+                     links_.on_message(*link);
                      const auto* const hello = std::get_if<protocol::Hello>(&message);
                      if (name->empty() && try_answer(message, link)) return;
                      if (!machines_ || exit_code_ || (hello != nullptr) != name->empty()) return drop(*link);
@@ -28,6 +31,7 @@ void MachineSupervisor::accept(const std::shared_ptr<LinkToMachine>& link) {
                      if (!greeted) return drop(*link);  // it tries again
                      *name = hello->machine;
                      *number = *greeted;
+                     links_.on_greeted(*link);
                      begin_if_complete();
                    },
                .on_closed =
@@ -41,17 +45,29 @@ void MachineSupervisor::accept(const std::shared_ptr<LinkToMachine>& link) {
 
 void MachineSupervisor::drop(const LinkToMachine& link) {
   guests_.on_closed(link);
-  const auto found = std::ranges::find(links_, &link, [](const auto& one) { return one.get(); });
-  if (found == links_.end()) return;
-  const std::shared_ptr<LinkToMachine> last = std::move(*found);  // it may be the one that is calling
-  links_.erase(found);
-  last->close();
+  if (const auto last = links_.remove(link)) last->close();  // it may be the one that is calling
+}
+
+void MachineSupervisor::drop_silent(std::chrono::nanoseconds passed) {
+  std::size_t count = 0;
+  for (const OpenLinks::Silent& silent : links_.tick(passed)) {
+    silent.link->close();
+    if (!silent.has_spoken) ++count;
+  }
+  if (count == 0) return;
+  refused_links_.slow += count;
+  say(protocol::LogLevel::warn,
+      fmt::format("Connections that had proved the secret and then said nothing for {}, and were ended: {}.",
+                  OpenLinks::kSilenceMax, count));
 }
 
 /// What a guest asks for. One that does not read what it gets is not a guest any more.
 bool MachineSupervisor::try_answer(const protocol::FromMachine& message, const std::shared_ptr<LinkToMachine>& link) {
   if (exit_code_) return false;
-  if (guests_.try_take(message, link)) return true;
+  if (guests_.try_take(message, link)) {
+    if (guests_.contains(*link)) links_.on_greeted(*link);
+    return true;
+  }
   if (!link->is_sent()) return false;
   if (std::holds_alternative<protocol::SettingsWanted>(message)) {
     const ModuleCopy* const copy = modules_.newest();

@@ -3,7 +3,6 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "cluster/supervisor/former_versions.hpp"
@@ -150,6 +149,7 @@ void MachineSupervisor::tick() {
   is_waiting_ ? enter_when_reached() : watch_others();
   if (exit_code_) return;
   guests_.drop_idle();
+  drop_silent(kMachineTick);
   if (!fabric_ && !is_leaving_ && !host_.is_directory_in_place()) leave("its directory is gone");
 }
 
@@ -440,8 +440,7 @@ void MachineSupervisor::finish(int exit_code, std::optional<SupervisorError> err
 }
 
 bool MachineSupervisor::has_said_all() const {
-  return std::ranges::all_of(links_, [](const auto& link) { return link->is_sent(); }) &&
-         (!link_ || link_->is_sent()) && is_given_back_;
+  return links_.is_sent() && (!link_ || link_->is_sent()) && is_given_back_;
 }
 
 void MachineSupervisor::say(LogLevel level, std::string message) {

@@ -28,6 +28,7 @@
 #include "cluster/supervisor/membership.hpp"
 #include "cluster/supervisor/module_fetch.hpp"
 #include "cluster/supervisor/modules.hpp"
+#include "cluster/supervisor/open_links.hpp"
 #include "cluster/supervisor/partitions.hpp"
 #include "cluster/supervisor/reachability.hpp"
 
@@ -107,6 +108,7 @@ class MachineSupervisor {
   // ---- for guests
   [[nodiscard]] bool try_answer(const protocol::FromMachine& message, const std::shared_ptr<LinkToMachine>& link);
   void drop(const LinkToMachine& link);
+  void drop_silent(std::chrono::nanoseconds passed);
   /// By this supervisor.
   [[nodiscard]] protocol::control::Refused count_refused() const;
 
@@ -156,7 +158,7 @@ class MachineSupervisor {
   std::optional<std::string> leader_;             // another machine
   std::shared_ptr<LinkToLeader> link_;
   Guests guests_;
-  std::vector<std::shared_ptr<LinkToMachine>> links_;
+  OpenLinks links_;
   std::optional<std::vector<storage::Store::ShardRow>> rows_;  // read as the leader
   std::unique_ptr<Fabric> fabric_;
   std::vector<ControlReply> stop_watchers_;
