@@ -24,6 +24,9 @@ namespace {
 /// After an error such as too many open files.
 constexpr std::chrono::milliseconds kTcpAcceptRetry{100};
 constexpr int kRecordsInARow = 8;  // then others may read
+/// For a peer whose certificate was refused to read why, and how many may be doing so.
+constexpr std::chrono::seconds kReasonPatience{1};
+constexpr std::size_t kReasonReadersMax = 16;
 
 void set_option(int socket, int level, int name, int value) {
   static_cast<void>(::setsockopt(socket, level, name, &value, sizeof value));
@@ -102,18 +105,31 @@ class TcpStream final : public Stream, public std::enable_shared_from_this<TcpSt
   void let_read_slowly() override { set_option(socket_.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, 0); }
   [[nodiscard]] std::string peer_address() const override { return format_tcp_address(peer_); }
   [[nodiscard]] Side side() const { return side_; }
+  [[nodiscard]] bool is_open() const { return socket_.is_open(); }
 
   /// Closes it, and says why.
   void refuse(const TlsSession::Fault& fault) {
     const auto owner = owner_;
-    close();
+    const bool is_by_certificate =
+        fault.reason == Refusal::expired_certificate || fault.reason == Refusal::wrong_certificate;
+    is_by_certificate&& side_ == Side::accepted ? close_later() : close();
     owner->on_refused(*this, fault);
     if (user_ != nullptr) user_->on_end(fault.text);
   }
 
  private:
   using Wait = Tcp::socket::wait_type;
-  [[nodiscard]] bool is_open() const { return socket_.is_open(); }
+
+  /// The dialling side has ended its part of the handshake by then, and may have sent more: closing would reset the
+  /// connection, and that side might never read the reason.
+  void close_later() {
+    session_->flush();
+    error_code ignored;
+    socket_.shutdown(Tcp::socket::shutdown_send, ignored);
+    owner_.reset();
+    patience_.expires_after(kReasonPatience);
+    patience_.async_wait([self = shared_from_this()](const error_code&) { self->close(); });
+  }
 
   // ---- until it is open ----
 
@@ -325,7 +341,15 @@ struct TcpMedium::Shared final : TcpStreamOwner, std::enable_shared_from_this<Sh
     if (!is_away) refusals.add(fault.reason);
     if (is_dialled) return;  // its user reports it
     const std::string text = fmt::format("{} was refused: {}", stream.peer_address(), fault.text);
-    std::erase_if(strangers, [&](const auto& stranger) { return stranger.get() == &stream; });
+    const auto stranger = std::ranges::find(strangers, &stream, [](const auto& one) { return one.get(); });
+    if (stranger != strangers.end()) {
+      if (stream.is_open()) readers.push_back(*stranger);
+      strangers.erase(stranger);
+    }
+    if (readers.size() > kReasonReadersMax) {
+      readers.front()->close();
+      readers.pop_front();
+    }
     report(text);
   }
 
@@ -355,6 +379,7 @@ struct TcpMedium::Shared final : TcpStreamOwner, std::enable_shared_from_this<Sh
   asio::steady_timer report_later;
   OnAccept on_accept;
   std::deque<std::shared_ptr<TcpStream>> strangers;  // oldest first; shared with their pending operations
+  std::deque<std::shared_ptr<TcpStream>> readers;    // … of the reason why they were refused
   RefusalCounts refusals;
   bool is_reporting = false;
   std::uint64_t unreported = 0;
@@ -423,6 +448,7 @@ void TcpMedium::stop_listening() {
   shared_->accept_later.cancel();
   shared_->report_later.cancel();
   for (const auto& stranger : std::exchange(shared_->strangers, {})) stranger->close();
+  for (const auto& reader : std::exchange(shared_->readers, {})) reader->close();
   shared_->on_accept = {};
 }
 

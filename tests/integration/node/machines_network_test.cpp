@@ -25,9 +25,11 @@
 #include "integration/modules/probe.hpp"
 #include "integration/node/real_fabric.hpp"
 #include "storage/open_store.hpp"
+#include "support/certificates.hpp"
 #include "support/machine_network.hpp"
 #include "support/network_database.hpp"
 #include "support/temp_dir.hpp"
+#include "transport/credential_files.hpp"
 
 using namespace std::chrono_literals;
 using epic::cluster::ControlClient;
@@ -113,12 +115,24 @@ class JoinedMachine {
   pid_t process_ = -1;
 };
 
+/// The files of a machine, each replaced as a whole.
+void install(const epic::transport::Certificates& issued, const fs::path& directory) {
+  fs::create_directories(directory);
+  const auto place = epic::transport::certificates_in(directory);
+  for (const auto& [from, to] : {std::pair(issued.authority, place.authority), std::pair(issued.key, place.key),
+                                 std::pair(issued.certificate, place.certificate)}) {
+    fs::copy_file(from, to.string() + ".new", fs::copy_options::overwrite_existing);
+    fs::rename(to.string() + ".new", to);
+  }
+}
+
 /// The network, the database on the host, and the secret; the first machine runs the project.
 class NetworkFabric {
  public:
   static constexpr std::size_t kMachines = 3;
 
-  explicit NetworkFabric(std::uint16_t nodes) {
+  /// `certificates`: a directory, instead of the secret.
+  explicit NetworkFabric(std::uint16_t nodes, fs::path certificates = {}) : certificates_(std::move(certificates)) {
     write_private(secret_, "the secret of the machines of this test\n");
     build("probe");
     start(nodes);
@@ -143,7 +157,14 @@ class NetworkFabric {
                                             options.module_path = project_.path() / "arena.so";
                                             options.manifest = manifest();
                                             options.tcp.host = network.address(1);
-                                            options.tcp.secret_file = secret_;
+                                            if (certificates_.empty()) {
+                                              options.tcp.secret_file = secret_;
+                                              return;
+                                            }
+                                            const auto place = epic::transport::certificates_in(certificates_);
+                                            options.tcp.authority = place.authority;
+                                            options.tcp.certificate = place.certificate;
+                                            options.tcp.key = place.key;
                                           }),
                    [this] { network.enter(1); });
     first_->wait_for(fmt::format("ready {} nodes", nodes));
@@ -174,6 +195,7 @@ class NetworkFabric {
   fs::path secret_ = directory_.path() / "secret";
   NetworkDatabase database_{network.address(MachineNetwork::kHost)};
   ProjectDirectory project_;
+  fs::path certificates_;
   std::optional<Supervised> first_;
   std::vector<std::unique_ptr<JoinedMachine>> joined_;
 };
@@ -297,9 +319,56 @@ TEST_CASE(
   JoinedMachine again(fabric.network, 3,
                       {"--join", fabric.network.address(2) + ":7420", "--secret-file", directory.path() / "other"});
   CHECK(again.wait_for_end() == 1);
-  second.wait_until("the leader knows of both strangers", [&] {
-    return count_strangers(fabric.first().ask("ps")) == std::multiset<std::int64_t>{1, 1};
-  });
+  second.wait_until("the leader knows of both strangers",
+                    [&] { return count_strangers(fabric.first().ask("ps")) == std::multiset<std::int64_t>{1, 1}; });
+}
+
+TEST_CASE(
+    "machines network: certificates join machines instead of a secret, others are refused, and new ones need no "
+    "restart",
+    "[node][large]") {
+  if (!is_possible()) return;
+  const TempDir directory;
+  epic::test::Authority authority(directory.path());
+  epic::test::Authority others(directory.path(), "others");
+  const auto place = [&](const char* name) { return directory.path() / "machines" / name; };
+  install(authority.issue("one", 1h), place("one"));
+  install(authority.issue("two", 1h), place("two"));
+  install(authority.issue("expired", -1min), place("expired"));
+  auto strange = others.issue("strange", 1h);
+  strange.authority = authority.issue("any", 1h).authority;  // it would accept the fabric's
+  install(strange, place("strange"));
+  NetworkFabric fabric(1, place("one"));
+  const std::string address = fabric.network.address(1) + ":7420";
+  const auto join = [&](std::size_t machine, const char* name) {
+    return std::make_unique<JoinedMachine>(
+        fabric.network, machine,
+        std::vector<std::string>{"--join", address, "--certificates", place(name), "--nodes", "1"});
+  };
+  const auto is_refused = [&](const char* name, const char* why) {
+    const auto stranger = join(3, name);
+    CHECK(stranger->wait_for_end() == 1);
+    CHECK_THAT(stranger->output(), Catch::Contains(fmt::format("Cannot join the fabric at {}: {}\n", address, why)));
+  };
+  is_refused("expired", "it says that this side's certificate has expired");
+  is_refused("strange", "it does not accept this side's certificate");
+  const auto refused = fabric.first().ask("ps").at("machines").at(0).at("refused");
+  CHECK(refused.at("expired_certificate") == 1);
+  CHECK(refused.at("wrong_certificate") == 1);
+
+  const auto second = join(2, "two");
+  wait_until_spread(*second, 2, 2);
+  CHECK(count_answers(fabric.network, 1, fabric.home()) == kShards);
+  CHECK(count_answers(fabric.network, 2, second->home()) == kShards);
+
+  // The whole fabric gets another authority, and no process a signal.
+  install(others.issue("new-one", 1h), place("one"));
+  install(others.issue("new-two", 1h), place("two"));
+  is_refused("expired", "its certificate is refused: self-signed certificate in certificate chain");
+  install(others.issue("three", 1h), place("three"));
+  const auto third = join(3, "three");
+  wait_until_spread(*third, 3, 3);
+  CHECK(count_answers(fabric.network, 3, third->home()) == kShards);
 }
 
 TEST_CASE("machines network: a leader that is killed is followed by a machine that has joined", "[node][large]") {
