@@ -121,6 +121,13 @@ Outcome run_ps(Context& context, const Arguments& arguments) {
   for (const control::Ps::Evicted& machine : answer.evicted)
     console.warn(fmt::format("{} is evicted: it {}; it comes back by itself when it can reach all machines",
                              printable(machine.machine), printable(machine.why)));
+  if (const auto& lease = answer.unrenewed_lease)
+    console.warn(fmt::format("the lease of {} {}, because {}{}", printable(lease->machine),
+                             lease->is_over ? "is over" : "is not renewed just now", printable(lease->why),
+                             lease->is_over
+                                 ? "; its nodes answer nothing, the nodes listed are those that it knew last, "
+                                   "and another machine may lead by now"
+                                 : ""));
   if (answer.setup == "failed") console.warn("the module's setup failed; 'epic logs supervisor' says why");
   if (console.is_terminal(Stream::out))
     console.note(fmt::format("supervisor {}, up {}; setup {}", answer.supervisor.pid,
@@ -140,8 +147,9 @@ constexpr Command kPsCommand{
         "it was restarted, how its last process ended, and whether it can write to the store. While nodes run\n"
         "different modules (epic restart), also when each module was built. Entities in quarantine (epic release),\n"
         "connections that nodes and supervisors have refused, by reason, and machines that are evicted because they\n"
-        "cannot reach others, are listed as warnings. With --types, one line per entity class: how many entities are\n"
-        "in memory, and how many activations there were since the nodes started.",
+        "cannot reach others, are listed as warnings, and so is a lease that the leading machine cannot renew. With\n"
+        "--types, one line per entity class: how many entities are in memory, and how many activations there were\n"
+        "since the nodes started.",
     .example = "epic ps\nepic ps --types\nepic ps -o json",
     .options = kPsOptions,
     .exit_codes = kPsExitCodes,

@@ -92,6 +92,13 @@ void add_nodes(const control::Ps::Answer& ps, std::vector<Finding>& findings) {
       findings.push_back({State::warning, name, fmt::format("refused connections since it started: {}", refused),
                           fmt::format("'epic logs {}' names the addresses; all machines need the same secret", name)});
   }
+  if (const auto& lease = ps.unrenewed_lease)
+    findings.push_back(
+        {State::broken, printable(lease->machine),
+         fmt::format("its lease {}: {}",
+                     lease->is_over ? "is over, and its nodes answer nothing" : "is not renewed just now",
+                     printable(lease->why)),
+         "see that it can reach the service that its lease comes from"});
   for (const control::Ps::Machine& machine : ps.machines)
     if (const std::string refused = describe_refused(machine.refused); !refused.empty())
       findings.push_back({State::warning, printable(machine.machine),

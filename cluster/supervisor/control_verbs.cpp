@@ -166,6 +166,7 @@ void ControlVerbs::answer(const Asked<control::Ps>& asked) {
   if (parts_.list_waiting)
     for (const auto& [machine, why] : parts_.list_waiting()) answer.evicted.push_back({machine, why});
   if (parts_.list_machines) answer.machines = parts_.list_machines();
+  if (parts_.find_unrenewed) answer.unrenewed_lease = parts_.find_unrenewed();
   finish_with(asked.reply, answer);
 }
 

@@ -40,7 +40,8 @@ struct ControlVerbsParts {
       restart;
   std::function<bool()> is_restarting;
   std::function<std::map<std::string, std::string>()> list_waiting;  // evicted machines, and why; may be empty
-  std::function<std::vector<protocol::control::Ps::Machine>()> list_machines;  // may be empty
+  std::function<std::vector<protocol::control::Ps::Machine>()> list_machines;        // may be empty
+  std::function<std::optional<protocol::control::UnrenewedLease>()> find_unrenewed;  // may be empty
   std::function<void(std::string why)> stop;
 };
 

@@ -105,6 +105,7 @@ Fabric::Fabric(FabricParts parts)
               .is_restarting = [this] { return restart_.is_under_way(); },
               .list_waiting = std::move(parts.list_waiting),
               .list_machines = std::move(parts.list_machines),
+              .find_unrenewed = std::move(parts.find_unrenewed),
               .stop = [this](const std::string& why) { stop(why); }}) {
   coordination_.watch(kMemberPrefix, [this](const CoordinationChange& change) { on_member_change(change); });
 }

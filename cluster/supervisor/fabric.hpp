@@ -60,6 +60,8 @@ struct FabricParts {
   std::function<std::map<std::string, std::string>()> list_waiting = {};
   /// With `machines`: the others and this one, for `epic ps`.
   std::function<std::vector<protocol::control::Ps::Machine>()> list_machines = {};
+  /// With `machines`: this machine's lease, if it cannot be renewed.
+  std::function<std::optional<protocol::control::UnrenewedLease>()> find_unrenewed = {};
   /// All nodes have ended, and every request is answered. Called once, as the last thing; it must not destroy the
   /// fabric.
   std::function<void(const FabricEnd&)> on_end;

@@ -87,6 +87,7 @@ MachineSupervisor::MachineSupervisor(Parts parts)
                  if (!std::exchange(trouble_, {}).empty())
                    say(LogLevel::info, "Coordination answers again, and the machine's lease is renewed.");
                  start_timer_.cancel();
+                 valid_until_ = valid_until;
                  agent_.on_renewed(valid_until);
                },
            .on_lost = [this](const std::string& why) { on_lost(why); },
@@ -376,6 +377,7 @@ void MachineSupervisor::begin_if_complete() {
                                          auto done) { fetch_.get(origin, address, std::move(done)); },
                   .list_waiting = [this] { return list_waiting(); },
                   .list_machines = [this] { return list_machines(); },
+                  .find_unrenewed = [this] { return find_unrenewed(); },
                   .on_end = [this](const FabricEnd& end) { on_fabric_end(end); }});
   fabric_->start();
 }
@@ -404,6 +406,16 @@ std::expected<std::optional<ModuleCopy>, SupervisorError> MachineSupervisor::fin
   auto taken = modules_.take();
   if (!taken) return std::unexpected(taken.error());
   return *std::move(taken);
+}
+
+/// A service that has not answered yet may never do.
+std::optional<control::UnrenewedLease> MachineSupervisor::find_unrenewed() const {
+  const bool is_over = host_.boot_now() >= valid_until_;
+  if (trouble_.empty() && !is_over) return std::nullopt;
+  std::string why = fmt::format("coordination by {} {}", coordination_name_,
+                                trouble_.empty() ? "does not answer" : "fails: " + trouble_);
+  while (why.ends_with('.')) why.pop_back();
+  return control::UnrenewedLease{.machine = machine_, .why = std::move(why), .is_over = is_over};
 }
 
 void MachineSupervisor::on_fabric_end(const FabricEnd& end) {

@@ -119,6 +119,7 @@ class MachineSupervisor {
   void begin_if_complete();
   [[nodiscard]] std::map<std::string, std::string> list_waiting() const;
   [[nodiscard]] std::vector<protocol::control::Ps::Machine> list_machines() const;
+  [[nodiscard]] std::optional<protocol::control::UnrenewedLease> find_unrenewed() const;
   void end_partitions();
   void evict(const Partitions::Eviction& eviction);
   [[nodiscard]] std::expected<std::optional<ModuleCopy>, SupervisorError> find_module(Takeover& takeover);
@@ -168,6 +169,7 @@ class MachineSupervisor {
   bool is_setup_told_ = false;
   SetupState setup_ = SetupState::none;  // as the leader says
   std::string trouble_;                  // why the lease cannot be renewed; empty: it can
+  io::BootTime valid_until_{};           // the lease
   bool is_given_back_ = false;           // the lease
   std::optional<int> exit_code_;
   Timer tick_{host_};

@@ -39,6 +39,15 @@ BOOST_DESCRIBE_STRUCT(Ping::Answer, (),
                       (version, pid, project, directory, module, module_copy, generation, fabric, nodes, shards, logs,
                        started_at, speaks))
 
+/// A lease that its machine cannot renew at the moment. When it is over the machine's nodes answer nothing, and
+/// another machine may lead without this one hearing of it.
+struct UnrenewedLease {
+  std::string machine;
+  std::string why;
+  bool is_over = false;
+};
+BOOST_DESCRIBE_STRUCT(UnrenewedLease, (), (machine, why, is_over))
+
 struct Ps {
   static constexpr VerbInfo kVerb{.name = "ps"};
   using Request = Nothing;
@@ -88,6 +97,7 @@ struct Ps {
     std::vector<Quarantined> quarantined = {};
     std::vector<Evicted> evicted = {};
     std::vector<Machine> machines = {};
+    std::optional<UnrenewedLease> unrenewed_lease = {};  // of the machine that leads, and so answers
   };
 };
 BOOST_DESCRIBE_STRUCT(Ps::Slot, (), (node, pid, state, shards))
@@ -98,7 +108,7 @@ BOOST_DESCRIBE_STRUCT(Ps::Supervisor, (), (pid, uptime_ms))
 BOOST_DESCRIBE_STRUCT(Ps::Quarantined, (), (entity, method, deaths, next_attempt_s))
 BOOST_DESCRIBE_STRUCT(Ps::Evicted, (), (machine, why))
 BOOST_DESCRIBE_STRUCT(Ps::Machine, (), (machine, refused))
-BOOST_DESCRIBE_STRUCT(Ps::Answer, (), (nodes, supervisor, setup, quarantined, evicted, machines))
+BOOST_DESCRIBE_STRUCT(Ps::Answer, (), (nodes, supervisor, setup, quarantined, evicted, machines, unrenewed_lease))
 
 /// The ready nodes and the owner of each shard.
 struct Nodes {

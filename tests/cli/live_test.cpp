@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -135,6 +136,22 @@ TEST_CASE("live: ps and doctor say why nodes and supervisors have refused connec
   }
   StandIn fabric(transcript.directory(), {ping, {"ps", ps("{}")}});
   CHECK_FALSE(transcript.run({"ps"}).err.contains("refused"));
+}
+
+TEST_CASE("live: ps and doctor say that the leader's lease is not renewed, and when it is over", "[cli]") {
+  Transcript transcript("unused");
+  transcript.write("epic.toml", kManifest);
+  for (const bool is_over : {false, true}) {
+    StandIn fabric(transcript.directory(),
+                   {{"ping", answer(R"({"version":")" EPIC_VERSION R"("})")},
+                    {"ps", answer(fmt::format(R"({{"nodes":[],"supervisor":{{}},"setup":"done","unrenewed_lease":)"
+                                              R"({{"machine":"oak-1","why":"etcd fails","is_over":{}}}}})",
+                                              is_over))}});
+    const std::string said = transcript.run({"ps"}).err;
+    CHECK(said.contains("the lease of oak-1 is not renewed just now, because etcd fails") == !is_over);
+    CHECK(said.contains("the lease of oak-1 is over, because etcd fails; its nodes answer nothing") == is_over);
+    CHECK(transcript.run({"doctor"}).out.contains("its lease is over, and its nodes answer nothing") == is_over);
+  }
 }
 
 TEST_CASE("live: a refusal is shown with its hint and the log that tells more", "[cli]") {

@@ -270,6 +270,21 @@ TEST_CASE("machines outside: who has another secret, or asks at the wrong port, 
   CHECK_THAT(follower.err(), Catch::Contains("Lost the fabric at " + fabric.at(1)));
 }
 
+TEST_CASE("machines outside: a leader that is cut off from its database says that its lease is over", "[node][large]") {
+  if (!can_have_networks()) return;
+  WatchedFabric fabric;
+  CHECK_THAT(fabric.ask(fabric.at(1), {"ps"}).err, !Catch::Contains("lease"));
+  fabric.network.cut_both_ways(1, MachineNetwork::kHost);
+  std::string said;
+  for (const auto give_up_at = std::chrono::steady_clock::now() + 60s; !said.contains("is over, because");) {
+    if (std::chrono::steady_clock::now() > give_up_at) FAIL("waited in vain for the end of the lease: " << said);
+    said = fabric.ask(fabric.at(1), {"ps"}).err;
+  }
+  CHECK_THAT(said, Catch::Contains("the lease of ") && Catch::Contains("because coordination by the database ") &&
+                       Catch::Contains("another machine may lead by now"));
+  fabric.network.heal();
+}
+
 TEST_CASE(
     "machines outside: of several addresses the first that answers is joined, and a name that nobody has is not found",
     "[node][large]") {
