@@ -162,9 +162,11 @@ std::vector<std::int64_t> PgConfirmed::dead_writers() const {
   return dead;
 }
 
-void PgConfirmed::forget(const std::vector<std::int64_t>& dead) {
+bool PgConfirmed::forget(const std::vector<std::int64_t>& dead) {
+  if (dead.empty()) return true;
   for (PgConfirmedSlot& slot : file_->slots)
     for (std::int64_t writer : dead) shared(slot.writer).compare_exchange_strong(writer, kFree);
+  return ::msync(file_, sizeof(File), MS_SYNC) == 0;
 }
 
 }  // namespace epic::storage

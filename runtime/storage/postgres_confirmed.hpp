@@ -65,7 +65,8 @@ class PgConfirmed {
   void set_server(const PgServerName& server);
   /// Whose processes have ended. There may be others.
   [[nodiscard]] std::vector<std::int64_t> dead_writers() const;
-  void forget(const std::vector<std::int64_t>& dead);
+  /// False: a power cut could bring them back, so they have to stay in the database.
+  [[nodiscard]] bool forget(const std::vector<std::int64_t>& dead);
   /// Returns when other processes can see it.
   void note(const PgConfirmedWriter& confirmed);
 

@@ -180,7 +180,7 @@ void PostgresStore::remove_dead_writers() {
   if (!idle) return;
   std::vector<std::int64_t> removed;
   for (std::size_t i = 0; i < idle->size(); ++i) removed.push_back(idle->integer(i, 0));
-  confirmed_->forget(removed);
+  if (!confirmed_->forget(removed)) return;
   static_cast<void>(connection_->run(pg::kRemoveWriters, PgParams().add(column_of(removed))));
 }
 
@@ -203,11 +203,14 @@ std::expected<void, StoreError> PostgresStore::check_confirmed(PgConnection& con
   std::map<std::int64_t, std::int64_t> numbers;
   for (std::size_t i = 0; i < rows->size(); ++i) numbers.emplace(rows->integer(i, 0), rows->integer(i, 1));
 
+  // Another process of this machine may have removed writers meanwhile, and has forgotten them before.
+  const auto still = confirmed_->all();
   std::vector<std::string> losses;
   for (const PgConfirmedWriter& one : noted) {
     const auto found = numbers.find(one.writer);
     const auto there = found == numbers.end() ? std::nullopt : std::optional(found->second);
-    if (there.value_or(-1) < one.number) losses.push_back(loss_text(one, there));
+    const bool is_noted = std::ranges::find(still, one.writer, &PgConfirmedWriter::writer) != still.end();
+    if (is_noted && there.value_or(-1) < one.number) losses.push_back(loss_text(one, there));
   }
   if (losses.empty()) {
     confirmed_->set_server(server);

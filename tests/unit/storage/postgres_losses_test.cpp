@@ -9,6 +9,7 @@
 
 #include "storage/file_lock.hpp"
 #include "storage/open_store.hpp"
+#include "storage/postgres_confirmed.hpp"
 #include "storage/postgres_format.hpp"
 #include "storage/postgres_statements.hpp"
 #include "support/postgres_place.hpp"
@@ -34,6 +35,9 @@ PostgresOptions noting_in(const TempDir& directory) {
 }
 
 constexpr PgStatement kLockEntity{"", "SELECT 1 FROM epic.snapshots WHERE key = 'a' FOR UPDATE"};
+
+constexpr PgStatement kLockWriters{"", "LOCK TABLE epic.writers"};
+constexpr PgStatement kRemoveFirst{"", "DELETE FROM epic.writers WHERE writer = 1"};
 
 Batch second_of(const ShardEpoch& held) { return batch_of({held}, {replacing(Version{1}, put("T", "a", "2"))}); }
 
@@ -108,6 +112,24 @@ TEST_CASE("postgres: rows of writers that have died are removed by the next one 
   must(open_postgres(place.url, noting_in(notes))->commit(batch_of({}, {})));
   CHECK(place.server.run_sql(place.url, "SELECT string_agg(writer::text, ' ' ORDER BY writer) FROM epic.writers") ==
         "1 5 6");
+}
+
+TEST_CASE("postgres: a writer that is removed while another process looks for it is not missed",
+          "[postgres][storage][threads]") {
+  PgPlace place;
+  const TempDir notes;
+  must(open_postgres(place.url, noting_in(notes))->commit(batch_of({}, {})));
+  PgConnection other = other_session(place.url);
+  must_run(other, kPgBegin);
+  must_run(other, kLockWriters);
+  must_run(other, kRemoveFirst);
+  std::expected<std::unique_ptr<PostgresStore>, StoreError> opened;
+  std::thread opener([&] { opened = PostgresStore::open(place.url, noting_in(notes)); });
+  place.wait_until_store_waits_for("relation");
+  CHECK(must(PgConfirmed::open(notes.path() / "postgres.confirmed")).forget({1}));
+  must_run(other, kPgEnd);
+  opener.join();
+  must(must(std::move(opened))->commit(batch_of({}, {})));
 }
 
 TEST_CASE("postgres: a former owner that keeps its shard's row locked loses its session, and the grant goes on",
