@@ -12,10 +12,9 @@
 // the same time, so a peer has up to two connections. We send on the one by which it introduced itself first and stay
 // with it, which keeps the order; we read both. When either ends the peer is lost and the other is closed, so that
 // "lost" means the same at both ends. A dial that has not led to a Hello does not count: if it fails while the peer has
-// connected by itself, nothing is lost. A connection that was made before its peer was lost, and whose Hello arrives
-// afterwards, may bring replies to calls that have ended with the loss: it is closed. Where two connections cross, such
-// a reply can still come; who gets it waits for no such call. A restarted node listens at its former address: the
-// process that answers there must have the expected incarnation.
+// connected by itself, nothing is lost. A connection made before its peer was lost, whose Hello arrives afterwards, may
+// bring replies to calls that have ended: it is closed. Where two cross, such a reply can still come; nobody waits for
+// it. A restarted node listens at its former address: who answers there must have the expected incarnation.
 //
 // The last message is a reply to call 0, which is never made: an error refuses the other side (wrong fabric, protocol
 // or shard count), a refusal says that we stop. Its sender then reads only the other's last message and waits for it to
