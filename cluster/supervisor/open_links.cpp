@@ -5,6 +5,8 @@
 
 namespace epic::cluster {
 
+using namespace std::chrono_literals;
+
 std::vector<OpenLinks::Open>::iterator OpenLinks::find(const LinkToMachine& link) {
   return std::ranges::find(open_, &link, [](const Open& open) { return open.link.get(); });
 }
@@ -33,7 +35,7 @@ std::shared_ptr<LinkToMachine> OpenLinks::remove(const LinkToMachine& link) {
 std::vector<OpenLinks::Silent> OpenLinks::tick(std::chrono::nanoseconds passed) {
   std::vector<Silent> silent;
   std::erase_if(open_, [&](Open& open) {
-    open.silence += passed;
+    open.silence = open.link->is_sent() ? open.silence + passed : 0ns;  // it is answered, slowly
     if (open.has_greeted || open.silence < kSilenceMax) return false;
     silent.push_back({.link = std::move(open.link), .has_spoken = open.has_spoken});
     return true;

@@ -3,9 +3,9 @@
 //
 // The side that opens a link has proved the secret and has something to say at once: a machine and a guest greet, and
 // others ask for something. A link over which nothing whole has come for kSilenceMax, because the other side is silent
-// or sends byte by byte, is to be dropped. A machine or a guest that has greeted may be silent for as long as it likes:
-// the machine's lease ends when it has gone, and Guests ends a guest that wants nothing, but not one that follows a
-// log.
+// or sends byte by byte, is to be dropped, unless what it is sent is still on its way. A machine or a guest that has
+// greeted may be silent for as long as it likes: the machine's lease ends when it has gone, and Guests ends a guest
+// that wants nothing, but not one that follows a log.
 //
 // Silence is counted in ticks: while this process stands still, others do not grow silent.
 //

@@ -50,6 +50,15 @@ TEST_CASE_METHOD(OpenLinksFixture, "open links: each whole message gives a link 
   CHECK(silent[0].has_spoken);
 }
 
+TEST_CASE_METHOD(OpenLinksFixture, "open links: one that waits for a long answer is not silent", "[cluster]") {
+  const auto link = open();
+  links.on_message(*link);
+  link->send(protocol::Reached{});
+  CHECK(links.tick(2 * OpenLinks::kSilenceMax).empty());
+  link->is_read = true;
+  CHECK(links.tick(OpenLinks::kSilenceMax).size() == 1);
+}
+
 TEST_CASE_METHOD(OpenLinksFixture, "open links: a machine or a guest that has greeted may be silent", "[cluster]") {
   const auto machine = open();
   const auto stranger = open();
