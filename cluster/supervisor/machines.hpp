@@ -88,7 +88,7 @@ class Machines {
   /// It has arrived, and its key is there.
   [[nodiscard]] bool contains(const std::string& machine) const {
     const auto found = machines_.find(machine);
-    return found != machines_.end() && found->second.has_arrived;
+    return found != machines_.end() && found->second.has_arrived && found->second.has_key;
   }
 
  private:

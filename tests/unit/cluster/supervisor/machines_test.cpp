@@ -244,6 +244,23 @@ TEST_CASE("machines: a move that a leader has begun is ended by the next", "[clu
   CHECK(count_starts(fixture) == starts);
 }
 
+TEST_CASE("machines: a rolling restart starts no node on a machine that goes meanwhile", "[cluster]") {
+  MachinesFixture fixture;
+  fixture.add("oak");
+  fixture.lead("oak");
+  fixture.add("elm");
+  fixture.wait_until_level(4);
+  fixture.pass(std::chrono::minutes(1));
+  fixture.never_done.insert(fixture.node(3).pid);
+  static_cast<void>(fixture.request("restart", R"({"rolling":true})"));
+  fixture.wait_until([&] { return fixture.announced_ago.contains("node-3"); });
+
+  fixture.lose("elm");
+  fixture.pass(std::chrono::minutes(1));
+  fixture.wait_until_level(2);
+  CHECK(fixture.ps().nodes.at(1).generation == 2);
+}
+
 TEST_CASE("machines: an entity in quarantine stays there under the next leader", "[cluster]") {
   MachinesFixture fixture;
   fixture.add("oak");
