@@ -1,6 +1,6 @@
-// epic_defects NAME [SEEDS]: runs the cluster scenario (or that of files, or of a standby) with a planted defect until
-// a checker finds it. Fails if none does. epic_defects --table: all of them, a line each: by which seed, and what was
-// found.
+// epic_defects NAME [SEEDS [FIRST]]: runs the cluster scenario (or that of files, or of a standby) with a planted
+// defect until a checker finds it. Fails if none does. epic_defects --table: all of them, a line each: by which seed,
+// and what was found.
 
 #include <fmt/format.h>
 
@@ -36,6 +36,7 @@ constexpr Start kStarts[] = {{"observed_not_passed_on", 332},
                              {"machines_fence_on_the_epoch_alone", 704},
                              {"machines_lease_checked_too_early", 136},
                              {"machines_lease_ignored", 176},
+                             {"machines_take_without_grant", 10888},
                              {"standby_accepted", 7},
                              {"machines_unknown_commit_taken_as_failed", 8}};
 
@@ -69,19 +70,19 @@ bool has_finding(Found& found) {
   return true;
 }
 
-std::optional<Found> find(std::string_view defect, std::uint64_t seeds_max) {
+std::optional<Found> find(std::string_view defect, std::uint64_t seeds_max, std::uint64_t first) {
   g_defect = defect;
   const auto* const start = std::ranges::find(kStarts, defect, &Start::defect);
   if (start != std::end(kStarts)) {
     if (Found found{start->seed, {}}; has_finding(found)) return found;
   }
-  for (Found found{1, {}}; found.seed <= seeds_max; ++found.seed)
+  for (Found found{first, {}}; found.seed < first + seeds_max; ++found.seed)
     if (may_find(found.seed) && has_finding(found)) return found;
   return std::nullopt;
 }
 
-bool report(std::string_view defect, std::uint64_t seeds_max) {
-  const auto found = find(defect, seeds_max);
+bool report(std::string_view defect, std::uint64_t seeds_max, std::uint64_t first) {
+  const auto found = find(defect, seeds_max, first);
   if (found)
     fmt::print("{:28} found by seed {:4}: {}\n", defect, found->seed, found->violation);
   else
@@ -97,14 +98,15 @@ bool epic_has_defect(const char* name) { return g_defect == name; }
 int main(int argc, char** argv) {
   const std::string_view word = argc > 1 ? argv[1] : "";
   const std::uint64_t seeds_max = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : kSeedsMax;
+  const std::uint64_t first = argc > 3 ? std::strtoull(argv[3], nullptr, 10) : 1;
   bool is_every_one_found = true;
   bool is_known = false;
   for (const std::string_view defect : kDefects) {
     if (word != "--table" && word != defect) continue;
     is_known = true;
-    is_every_one_found = report(defect, seeds_max) && is_every_one_found;
+    is_every_one_found = report(defect, seeds_max, first) && is_every_one_found;
   }
   if (is_known) return is_every_one_found ? 0 : 1;
-  fmt::print(stderr, "usage: epic_defects NAME|--table [SEEDS]\n");
+  fmt::print(stderr, "usage: epic_defects NAME|--table [SEEDS [FIRST]]\n");
   return 2;
 }
