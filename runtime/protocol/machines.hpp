@@ -28,6 +28,7 @@
 #include <variant>
 #include <vector>
 
+#include "epic/values/table.hpp"
 #include "kernel/ids.hpp"
 #include "protocol/control_frames.hpp"
 #include "protocol/node_counters.hpp"
@@ -373,3 +374,7 @@ using ToMachine = std::variant<Welcome, Counted, FabricNotes, SpawnNode, ToldNod
                                MachineAnswered, Dismiss, Settings, ModulePart, Reached, GuestWelcome>;
 
 }  // namespace epic::protocol
+
+// Their tables are made in one place (families.cpp), not in each file that sends or reads them.
+extern template const epic::reflect::TypeInfo& epic::reflect::type_of<epic::protocol::ToMachine>();
+extern template const epic::reflect::TypeInfo& epic::reflect::type_of<epic::protocol::FromMachine>();

@@ -3,6 +3,7 @@
 
 #include <variant>
 
+#include "epic/values/table.hpp"
 #include "kernel/messages.hpp"
 
 namespace epic::protocol {
@@ -14,3 +15,6 @@ using PeerMessage = std::variant<kernel::HelloMessage, kernel::CallMessage, kern
                                  kernel::MailHintMessage, kernel::BroadcastMessage, kernel::EndedMessage>;
 
 }  // namespace epic::protocol
+
+// Their tables are made in one place (families.cpp), not in each file that sends or reads them.
+extern template const epic::reflect::TypeInfo& epic::reflect::type_of<epic::protocol::PeerMessage>();

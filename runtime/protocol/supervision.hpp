@@ -27,6 +27,7 @@
 #include <variant>
 #include <vector>
 
+#include "epic/values/table.hpp"
 #include "kernel/ids.hpp"
 #include "kernel/limits.hpp"
 #include "kernel/messages.hpp"
@@ -283,3 +284,7 @@ BOOST_DESCRIBE_STRUCT(MapWanted, (), (held))
 using FromNode = std::variant<Ready, StartFailed, Heartbeat, Released, Taken, SetupDone, Answer, Drained, MapWanted>;
 
 }  // namespace epic::protocol
+
+// Their tables are made in one place (families.cpp), not in each file that sends or reads them.
+extern template const epic::reflect::TypeInfo& epic::reflect::type_of<epic::protocol::ToNode>();
+extern template const epic::reflect::TypeInfo& epic::reflect::type_of<epic::protocol::FromNode>();
