@@ -61,7 +61,7 @@ class LocalMachines {
   LocalMachines& operator=(const LocalMachines&) = delete;
   ~LocalMachines() {
     if (lock_) lock_->directory().remove(paths_.store.filename());
-    if (has_network_) network_.remove(plan_.count);
+    if (has_network_) network_.remove();
   }
 
   Result<void> start() {
@@ -74,9 +74,9 @@ class LocalMachines {
       lock_->directory().remove_tree(paths_.directory(machine).filename());
     if (const std::string why = PrivateNetwork::why_not(); why.empty()) {
       EPIC_TRY(network_.make(plan_.count, paths_.root));
+      has_network_ = true;
       if (const auto written = files::replace_file(paths_.secret, draw_secret() + "\n"); !written)
         return fail(failure_of(written.error()));
-      has_network_ = true;
     } else {
       console_.note(fmt::format("The machines share one network, so 'epic cut' has nothing to cut: {}.", why));
     }

@@ -3,14 +3,12 @@
 #include <fmt/format.h>
 #include <signal.h>
 
-#include <cstdlib>
 #include <optional>
 
 #include "cli/machines/private_network.hpp"
 #include "cli/machines/private_postgres.hpp"
 #include "cli/project/process_end.hpp"
 #include "cluster/supervisor/run_paths.hpp"
-#include "files/private_files.hpp"
 
 namespace epic::cli {
 namespace {
@@ -60,10 +58,9 @@ Result<void> heal_machines(const MachinePaths& paths) {
 Result<int> kill_machine(const MachinePaths& paths, const std::string& name) {
   const auto keeper = EPIC_TRY(get_machine_keeper(paths));
   const std::size_t machine = EPIC_TRY(machine_named(name, keeper.count));
-  const auto lock = files::read_file(cluster::RunPaths(paths.directory(machine)).lock);
-  const int pid = lock ? std::atoi(lock->c_str()) : 0;
+  const int pid = find_holder(cluster::RunPaths(paths.directory(machine)).lock).value_or(0);
   const ProcessEnd end(pid);
-  if (pid <= 0 || end.wait(std::chrono::milliseconds(0)) || ::kill(pid, SIGKILL) != 0)
+  if (pid == 0 || end.wait(std::chrono::milliseconds(0)) || ::kill(pid, SIGKILL) != 0)
     return fail({.code = ExitCode::not_found,
                  .what = fmt::format("machine {} does not run", name),
                  .help = {"start it with 'epic heal'"}});

@@ -4,6 +4,9 @@
 #include <unistd.h>
 
 #include <functional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "cli/project/project.hpp"
 #include "cli/project/subprocess.hpp"
@@ -57,7 +60,13 @@ bool PrivateNetwork::exists() const {
 }
 
 Result<void> PrivateNetwork::make(std::size_t machines, const fs::path& scratch) const {
-  remove(machines);
+  remove();
+  auto made = make_all(machines, scratch);
+  if (!made) remove();
+  return made;
+}
+
+Result<void> PrivateNetwork::make_all(std::size_t machines, const fs::path& scratch) const {
   std::string names = fmt::format("netns add {}\n", hub());
   std::string at_hub =
       fmt::format("link set lo up\nlink add bridge type bridge\nlink set bridge up\naddress add {}/24 dev bridge\n",
@@ -77,12 +86,12 @@ Result<void> PrivateNetwork::make(std::size_t machines, const fs::path& scratch)
   return {};
 }
 
-void PrivateNetwork::remove(std::size_t machines) const {
-  std::vector<std::string> names{hub()};
-  for (std::size_t machine = 0; machine < machines; ++machine) names.push_back(name_of(machine));
+void PrivateNetwork::remove() const {
+  std::vector<std::string> names;
   std::error_code ignored;
-  for (const std::string& name : names)
-    if (fs::exists(file(name), ignored)) static_cast<void>(run_ip({"netns", "delete", name}));
+  for (const fs::directory_entry& entry : fs::directory_iterator(file({}), ignored))
+    if (std::string name = entry.path().filename(); name.starts_with(prefix_)) names.push_back(std::move(name));
+  for (const std::string& name : names) static_cast<void>(run_ip({"netns", "delete", name}));
 }
 
 Result<void> PrivateNetwork::drop(const std::string& name, const std::string& address) const {

@@ -21,9 +21,9 @@ class PrivateNetwork {
 
   /// Why there can be none here; empty if there can.
   [[nodiscard]] static std::string why_not();
-  /// `scratch`: a directory for its files.
+  /// `scratch`: a directory for its files. If it fails, nothing is left.
   [[nodiscard]] Result<void> make(std::size_t machines, const std::filesystem::path& scratch) const;
-  void remove(std::size_t machines) const;
+  void remove() const;
   [[nodiscard]] bool exists() const;
 
   /// What `from` sends to `to` is dropped.
@@ -44,6 +44,7 @@ class PrivateNetwork {
   [[nodiscard]] static std::filesystem::path file(const std::string& name);
   [[nodiscard]] std::string name_of(std::size_t machine) const;
   [[nodiscard]] std::string hub() const { return prefix_ + "hub"; }
+  [[nodiscard]] Result<void> make_all(std::size_t machines, const std::filesystem::path& scratch) const;
   [[nodiscard]] Result<void> drop(const std::string& name, const std::string& address) const;
 
   std::string prefix_;

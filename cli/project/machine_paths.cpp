@@ -45,10 +45,17 @@ fs::path MachinePaths::log(std::size_t machine) const { return (machine == 0 ? r
 
 std::string machine_letter(std::size_t machine) { return std::string(1, static_cast<char>('A' + machine)); }
 
+std::optional<int> find_holder(const fs::path& lock) {
+  if (!is_held(lock.parent_path())) return std::nullopt;
+  const int pid = std::atoi(first_line(lock).c_str());
+  return pid > 0 ? std::optional(pid) : std::nullopt;
+}
+
 std::optional<MachineKeeper> find_machine_keeper(const MachinePaths& paths) {
-  if (!is_held(paths.root)) return std::nullopt;
-  MachineKeeper keeper{.pid = std::atoi(first_line(paths.lock).c_str()), .store = first_line(paths.store)};
-  if (keeper.pid <= 0 || keeper.store.empty()) return std::nullopt;  // it is starting
+  const auto pid = find_holder(paths.lock);
+  if (!pid) return std::nullopt;
+  MachineKeeper keeper{.pid = *pid, .store = first_line(paths.store)};
+  if (keeper.store.empty()) return std::nullopt;  // it is starting
   std::error_code error;
   for (keeper.count = 1; fs::exists(paths.directory(keeper.count), error);) ++keeper.count;
   return keeper;

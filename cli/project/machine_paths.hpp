@@ -32,6 +32,10 @@ struct MachinePaths {
 /// "A".
 [[nodiscard]] std::string machine_letter(std::size_t machine);
 
+/// The process that holds a cluster::ProjectLock, whose file that is. The file stays when a process is killed, and
+/// names nobody then, or some other process by now.
+[[nodiscard]] std::optional<int> find_holder(const std::filesystem::path& lock);
+
 /// The process that keeps a project's machines, while it does, and how many they are.
 struct MachineKeeper {
   int pid = 0;
