@@ -87,7 +87,7 @@ class Fleet {
   /// The processes are another supervisor's from now on: nothing is started any more.
   void abandon();
 
-  /// False if its machine has left or is gone.
+  /// False if its machine is leaving, has left or is gone.
   [[nodiscard]] bool has_machine(const NodeSlot& slot) const {
     return machines_ == nullptr || machines_->contains(slot.machine);
   }

@@ -188,7 +188,9 @@ void Machines::tell_notes(protocol::FabricNotes notes) {
 
 void Machines::dismiss(const std::string& name, const protocol::Dismiss& message) {
   const auto found = machines_.find(name);
-  if (found != machines_.end()) try_send(found->second, message);
+  if (found == machines_.end()) return;
+  found->second.is_leaving = true;
+  try_send(found->second, message);
 }
 
 void Machines::dismiss_all(const protocol::Dismiss& message) {
@@ -246,7 +248,10 @@ void Machines::on_message(const std::string& name, LinkNumber link, const protoc
     const std::weak_ptr<Reply> reply = machine.replies[id] = std::make_shared<Reply>(machine, *this);
     return events_.on_request(asked->request, ControlReply(reply, id));
   }
-  if (std::holds_alternative<protocol::MachineLeaves>(message)) return events_.on_leaves(name);
+  if (std::holds_alternative<protocol::MachineLeaves>(message)) {
+    machine.is_leaving = true;
+    return events_.on_leaves(name);
+  }
   std::visit(
       [&](const auto& one) {
         if constexpr (requires { one.process; }) take_in(machine, one);

@@ -85,10 +85,11 @@ class Machines {
     return found == machines_.end() ? LinkNumber{} : found->second.link;
   }
   [[nodiscard]] bool has_others() const { return machines_.size() > 1; }
-  /// It has arrived, and its key is there.
+  /// It has arrived, its key is there, and it is to stay: it is not leaving, and was not dismissed.
   [[nodiscard]] bool contains(const std::string& machine) const {
     const auto found = machines_.find(machine);
-    return found != machines_.end() && found->second.has_arrived && found->second.has_key;
+    if (found == machines_.end()) return false;
+    return found->second.has_arrived && found->second.has_key && !found->second.is_leaving;
   }
 
  private:
@@ -97,6 +98,7 @@ class Machines {
   struct Machine {
     bool has_key = false;
     bool has_arrived = false;
+    bool is_leaving = false;                      // by its own wish, or dismissed
     std::unique_ptr<protocol::Hello> hello = {};  // until it has arrived
     LinkNumber link = {};
     Send send = {};  // empty: no link

@@ -36,7 +36,7 @@ class Restart {
     bool has_process = false;
     bool is_ready = false;
     bool is_wanted = false;
-    bool has_machine = true;  // false: it has gone with its machine, and is not restarted elsewhere
+    bool has_machine = true;  // false: it goes, or has gone, with its machine, and is not restarted elsewhere
   };
 
   struct Order {

@@ -244,23 +244,6 @@ TEST_CASE("machines: a move that a leader has begun is ended by the next", "[clu
   CHECK(count_starts(fixture) == starts);
 }
 
-TEST_CASE("machines: a rolling restart starts no node on a machine that goes meanwhile", "[cluster]") {
-  MachinesFixture fixture;
-  fixture.add("oak");
-  fixture.lead("oak");
-  fixture.add("elm");
-  fixture.wait_until_level(4);
-  fixture.pass(std::chrono::minutes(1));
-  fixture.never_done.insert(fixture.node(3).pid);
-  static_cast<void>(fixture.request("restart", R"({"rolling":true})"));
-  fixture.wait_until([&] { return fixture.announced_ago.contains("node-3"); });
-
-  fixture.lose("elm");
-  fixture.pass(std::chrono::minutes(1));
-  fixture.wait_until_level(2);
-  CHECK(fixture.ps().nodes.at(1).generation == 2);
-}
-
 TEST_CASE("machines: an entity in quarantine stays there under the next leader", "[cluster]") {
   MachinesFixture fixture;
   fixture.add("oak");
@@ -294,36 +277,6 @@ TEST_CASE("machines: an entity in quarantine stays there under the next leader",
   fixture.lose_leader();
   fixture.lead("ash");
   CHECK(fixture.ps().quarantined.empty());
-}
-
-TEST_CASE("machines: a rolling restart is ended by the next leader, and no older node gets a shard that a newer had",
-          "[cluster]") {
-  MachinesFixture fixture;
-  fixture.add("oak");
-  fixture.lead("oak");
-  fixture.add("elm");
-  fixture.add("ash");
-  fixture.wait_until_level(6);
-  fixture.pass(std::chrono::minutes(1));
-  FakeNode& slow = fixture.node(3);
-  fixture.never_done.insert(slow.pid);
-  static_cast<void>(fixture.request("restart", R"({"rolling":true})"));
-  fixture.wait_until([&] { return fixture.announced_ago.contains("node-3"); });
-  CHECK(fixture.ps().nodes.at(0).generation == 2);
-  CHECK(fixture.ps().nodes.at(2).generation == 1);
-
-  fixture.lose_leader();  // and all nodes with the new module
-  fixture.lead("ash");
-  fixture.release(slow);
-  fixture.wait_until(
-      [&] {
-        const auto nodes = fixture.ps().nodes;
-        return nodes.size() == 4 && std::ranges::all_of(nodes, [](const auto& node) {
-                 return node.generation == 2 && node.state == "ready" && node.shards > 0;
-               });
-      },
-      std::chrono::minutes(2));
-  CHECK_THAT(fixture.log, Catch::Contains("goes on, with generation 2 of the module"));
 }
 
 TEST_CASE("machines: a process that is not ready ends when there is another leader, which does not know it",
@@ -458,22 +411,6 @@ TEST_CASE("machines: the next leader knows the module of the newest nodes, and a
   const std::vector lost{machine("elm", 1, "one")};
   CHECK(plan_takeover({}, lost, 8, "").module == "two");
   CHECK(plan_takeover({}, lost, 8, "").module_at.empty());
-}
-
-TEST_CASE("machines: one that joins while all nodes stop gets its own when they have started again", "[cluster]") {
-  MachinesFixture fixture;
-  fixture.add("oak");
-  fixture.lead("oak");
-  fixture.wait_until_level(2);
-  FakeNode& slow = fixture.node(1);
-  fixture.never_done.insert(slow.pid);
-  const auto restarted = fixture.request("restart", R"({"rolling":false})");
-
-  fixture.add("elm");
-  CHECK(count_alive(fixture, "node-3") == 0);
-  fixture.exit(slow, 0);
-  fixture.wait_until_level(4);
-  CHECK(restarted->is_ended());
 }
 
 TEST_CASE("machines: a deposed leader says nothing more", "[cluster]") {
