@@ -35,7 +35,9 @@ class Cluster::OneModule final : public MachineModules {
         std::exchange(is_next_bad_, false) ? std::string(kBadModule) : fmt::format("/sim/module-{}", newest_);
     return *find({.generation = newest_.value, .built_at = {}, .digest = path});
   }
-  [[nodiscard]] Generation next() const override { return newest_.next(); }
+  ModuleCopy number(ModuleCopy copy) override {
+    return *find({.generation = newest_.next().value, .built_at = copy.built_at, .digest = std::move(copy.digest)});
+  }
   void remove_all_but(Generation generation) override {
     std::erase_if(copies_, [&](const ModuleCopy& copy) { return copy.generation != generation; });
   }

@@ -42,7 +42,6 @@ Fabric::Fabric(FabricParts parts)
       on_end_(std::move(parts.on_end)),
       machines_(parts.machines),
       fetch_module_(std::move(parts.fetch_module)),
-      modules_(parts.modules),
       takeover_(std::move(parts.takeover)),
       shards_(options_.shard_count, options_.quiet, takeover_.first_version),
       orders_(
@@ -363,19 +362,19 @@ std::expected<void, SupervisorError> Fabric::scale(std::uint16_t node_count) {
   return {};
 }
 
-/// The module may have to come from the machine where the restart was requested.
+/// The module may have to come from the machine where the restart was requested. It is numbered when it is there: other
+/// restarts may be requested meanwhile.
 std::expected<void, SupervisorError> Fabric::restart(const protocol::control::Restart::Request& request,
                                                      ControlReply reply) {
   const auto way = request.rolling ? RestartWay::rolling : RestartWay::at_once;
   if (request.module.empty() || !fetch_module_) return begin_restart(way, std::nullopt, std::move(reply));
   const std::chrono::nanoseconds built_at(request.built_at_ns);
-  fetch_module_({.generation = modules_.next().value,
-                 .built_at = std::chrono::system_clock::time_point(built_at),
-                 .digest = request.module},
-                request.address, [this, way, reply](const std::expected<ModuleCopy, SupervisorError>& module) {
-                  const auto begun = module ? begin_restart(way, *module, reply) : std::unexpected(module.error());
-                  if (!begun) refuse(begun.error(), reply);
-                });
+  fetch_module_(
+      {.generation = 0, .built_at = std::chrono::system_clock::time_point(built_at), .digest = request.module},
+      request.address, [this, way, reply](const std::expected<ModuleCopy, SupervisorError>& module) {
+        const auto begun = module ? begin_restart(way, *module, reply) : std::unexpected(module.error());
+        if (!begun) refuse(begun.error(), reply);
+      });
   return {};
 }
 

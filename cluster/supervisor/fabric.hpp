@@ -135,7 +135,6 @@ class Fabric {
   std::function<void(const FabricEnd&)> on_end_;
   Machines* machines_;
   decltype(FabricParts::fetch_module) fetch_module_;
-  Modules& modules_;
   Takeover takeover_;
   Host::TimePoint begun_at_ = host_.now();
   Host::TimePoint last_tick_ = begun_at_;

@@ -27,8 +27,8 @@ bool is_digest(std::string_view text) {
 }  // namespace
 
 std::expected<ModuleCopy, SupervisorError> ModuleCopies::take() {
+  if (module_.empty()) return take_again();
   const Generation next = newest_.next();
-  if (module_.empty()) return take_again(next);
   ModuleCopy copy{.generation = next, .path = path_of(next), .built_at = {}};
   std::error_code error;
   const auto written = fs::last_write_time(module_, error);
@@ -49,14 +49,17 @@ std::expected<ModuleCopy, SupervisorError> ModuleCopies::take() {
   return copy;
 }
 
-std::expected<ModuleCopy, SupervisorError> ModuleCopies::take_again(Generation next) {
+std::expected<ModuleCopy, SupervisorError> ModuleCopies::take_again() {
   if (copies_.empty())
     return std::unexpected(
         SupervisorError{"This machine has no module: it has joined a fabric, and no node has run here yet.",
                         "Start another one first.",
                         {}});
-  ModuleCopy copy = copies_.back();
-  copy.generation = newest_ = next;
+  return number(copies_.back());
+}
+
+ModuleCopy ModuleCopies::number(ModuleCopy copy) {
+  copy.generation = newest_ = newest_.next();
   copies_.push_back(copy);
   return copy;
 }
@@ -68,9 +71,11 @@ std::optional<ModuleCopy> ModuleCopies::find(const protocol::ModuleOrigin& origi
   if (found != copies_.end()) return *found;
   const auto path = find_file(origin.digest);
   if (!path) return std::nullopt;
+  ModuleCopy copy{.generation = generation, .path = *path, .built_at = origin.built_at, .digest = origin.digest};
+  if (generation == Generation{0}) return copy;
   newest_ = std::max(newest_, generation);
-  copies_.push_back({.generation = generation, .path = *path, .built_at = origin.built_at, .digest = origin.digest});
-  return copies_.back();
+  copies_.push_back(copy);
+  return copy;
 }
 
 /// One that is kept from an earlier run may have been damaged since.

@@ -26,7 +26,7 @@ class ModuleCopies final : public MachineModules {
 
   /// Copies the current file under the next number: arena-2.so. Shares blocks where the file system can.
   [[nodiscard]] std::expected<ModuleCopy, SupervisorError> take() override;
-  [[nodiscard]] Generation next() const override { return newest_.next(); }
+  [[nodiscard]] ModuleCopy number(ModuleCopy copy) override;
   void remove_all_but(Generation generation) override;
 
   [[nodiscard]] std::optional<ModuleCopy> find(const protocol::ModuleOrigin& origin) override;
@@ -37,7 +37,7 @@ class ModuleCopies final : public MachineModules {
   void go_on_before(Generation next) override { newest_ = Generation{next.value - 1}; }
 
  private:
-  [[nodiscard]] std::expected<ModuleCopy, SupervisorError> take_again(Generation next);
+  [[nodiscard]] std::expected<ModuleCopy, SupervisorError> take_again();
   [[nodiscard]] std::filesystem::path path_of(Generation generation) const;
   [[nodiscard]] std::filesystem::path kept_path(const std::string& digest) const { return kept_ / (digest + ".so"); }
   [[nodiscard]] std::filesystem::path taken_path() const { return kept_ / "taken"; }

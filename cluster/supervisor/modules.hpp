@@ -21,7 +21,7 @@
 
 namespace epic::cluster {
 
-/// How often this run of the fabric has copied its module, from 1; 0: never.
+/// How often this run of the fabric has copied its module, from 1; 0: never, or a copy that has no number yet.
 using Generation = kernel::StrongId<struct GenerationTag, std::uint32_t>;
 
 struct ModuleCopy {
@@ -40,8 +40,8 @@ class Modules {
   virtual ~Modules() = default;
   /// Copies the module as it is now, under the next generation.
   [[nodiscard]] virtual std::expected<ModuleCopy, SupervisorError> take() = 0;
-  /// The one that the next copy has.
-  [[nodiscard]] virtual Generation next() const = 0;
+  /// The same copy under the next generation.
+  [[nodiscard]] virtual ModuleCopy number(ModuleCopy copy) = 0;
   /// Removes every copy except this one, when no node needs them any longer.
   virtual void remove_all_but(Generation generation) = 0;
 };
@@ -51,7 +51,7 @@ class Modules {
 /// digest says.
 class MachineModules : public Modules {
  public:
-  /// The copy with that digest, under that generation; empty: it is not here.
+  /// The copy with that digest, under that generation; empty: it is not here. One of generation 0 is to be numbered.
   [[nodiscard]] virtual std::optional<ModuleCopy> find(const protocol::ModuleOrigin& origin) = 0;
   /// Copies a module from another place on this host. Returns its digest, by which it can be found.
   [[nodiscard]] virtual std::expected<std::string, SupervisorError> take_in(const std::filesystem::path& path) = 0;

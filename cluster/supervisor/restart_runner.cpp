@@ -32,7 +32,7 @@ std::expected<void, SupervisorError> RestartRunner::begin(RestartWay way, std::o
   for (const NodeSlot& slot : parts_.fleet.slots())
     if (slot.is_wanted) members.push_back(slot.id);
   const NodeId extra = members.back().next();
-  auto copied = next ? *std::move(next) : EPIC_TRY(parts_.modules.take());
+  auto copied = next ? parts_.modules.number(*std::move(next)) : EPIC_TRY(parts_.modules.take());
   parts_.say(fmt::format("Restarting {} with generation {} of the module.",
                          way == RestartWay::rolling ? "one node at a time" : "all nodes at once", copied.generation));
   run_.emplace(Run{.plan = Restart(way, copied.generation, std::move(members), extra),

@@ -46,7 +46,7 @@ class RestartRunner {
   explicit RestartRunner(RestartParts parts) : parts_(std::move(parts)) {}
 
   /// Copies the current module and starts. On an error nothing has changed, and the reply is still unanswered.
-  /// With `next`, or with a copy of the project's module as it is now.
+  /// With `next`, which gets a generation, or with a copy of the project's module as it is now.
   [[nodiscard]] std::expected<void, SupervisorError> begin(RestartWay way, std::optional<ModuleCopy> next,
                                                            ControlReply reply);
   /// Some nodes run a former generation of the module, because a former leader has not ended its restart.

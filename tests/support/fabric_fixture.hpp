@@ -27,10 +27,12 @@ using OpenedStore = std::expected<std::unique_ptr<storage::Store>, storage::Stor
 
 struct FakeModules final : Modules {
   std::expected<ModuleCopy, SupervisorError> take() override {
-    newest = newest.next();
-    return ModuleCopy{.generation = newest, .path = "/arena.so", .built_at = {}};
+    return number({.generation = {}, .path = "/arena.so", .built_at = {}});
   }
-  [[nodiscard]] Generation next() const override { return newest.next(); }
+  [[nodiscard]] ModuleCopy number(ModuleCopy copy) override {
+    copy.generation = newest = newest.next();
+    return copy;
+  }
   void remove_all_but(Generation) override {}
   Generation newest{0};
 };

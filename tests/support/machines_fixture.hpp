@@ -84,6 +84,8 @@ class MachinesFixture : public FabricFixture {
                     .open_store = store.reader_opener(),
                     .machines = machines.get(),
                     .takeover = std::move(takeover),
+                    .fetch_module = [this](const protocol::ModuleOrigin& origin, const std::string&,
+                                           auto done) { fetches.emplace_back(origin, std::move(done)); },
                     .on_end = [this](const FabricEnd& its_end) { end = its_end; }});
     fabric->start();
     settle();
@@ -148,8 +150,21 @@ class MachinesFixture : public FabricFixture {
     });
   }
 
+  /// The module that the leader has begun to fetch first has come.
+  void deliver_module() {
+    auto [origin, done] = std::move(fetches.front());
+    fetches.pop_front();
+    done(ModuleCopy{.generation = Generation{origin.generation},
+                    .path = "/" + origin.digest,
+                    .built_at = origin.built_at,
+                    .digest = origin.digest});
+    settle();
+  }
+
   std::map<std::string, std::unique_ptr<Machine>> all;
   std::unique_ptr<Machines> machines;
+  using Fetched = std::move_only_function<void(const std::expected<ModuleCopy, SupervisorError>&)>;
+  std::deque<std::pair<protocol::ModuleOrigin, Fetched>> fetches;  // of modules, by the leader
 
  private:
   std::uint64_t rounds_ = 0;

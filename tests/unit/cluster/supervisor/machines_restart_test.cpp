@@ -94,6 +94,26 @@ TEST_CASE("machines: a rolling restart is ended by the next leader, and no older
   CHECK_THAT(fixture.log, Catch::Contains("goes on, with generation 2 of the module"));
 }
 
+TEST_CASE("machines: a module that comes after another restart is newer than the one of that restart", "[cluster]") {
+  MachinesFixture fixture;
+  fixture.add("oak");
+  fixture.lead("oak");
+  fixture.add("elm");
+  fixture.wait_until_level(4);
+  const auto slow = fixture.request("restart", R"({"rolling":true,"module":"of elm","address":"/elm"})");
+  REQUIRE(fixture.fetches.size() == 1);
+  const auto quick = fixture.request("restart", R"({"rolling":true})");
+  fixture.wait_until([&] { return quick->is_ended(); });
+  CHECK(quick->all.back().status == AnswerStatus::ok);
+  const pid_t former = fixture.node(3).pid;
+
+  fixture.deliver_module();
+  fixture.wait_until([&] { return slow->is_ended(); });
+  CHECK(slow->all.back().status == AnswerStatus::ok);
+  CHECK(fixture.node(3).pid != former);
+  for (const auto& node : fixture.ps().nodes) CHECK(node.generation == 3);
+}
+
 TEST_CASE("machines: one that joins while all nodes stop gets its own when they have started again", "[cluster]") {
   MachinesFixture fixture;
   fixture.add("oak");

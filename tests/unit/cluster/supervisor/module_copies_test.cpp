@@ -94,6 +94,21 @@ TEST_CASE("module copies: a generation that another leader has used for other co
   CHECK(read(follower.copies->find(lost->origin())->path) == "the code of the leader that died");
 }
 
+TEST_CASE("module copies: one that has come gets its number when it is used", "[cluster]") {
+  MachineOf with_project("theirs");
+  const auto theirs = with_project.copies->take();
+  MachineOf other("ours");
+  REQUIRE(other.fetch(*with_project.copies, theirs->digest));
+  auto come = other.copies->find({.generation = 0, .built_at = theirs->built_at, .digest = theirs->digest});
+  REQUIRE(come);
+  CHECK(other.copies->newest() == nullptr);
+  const auto ours = other.copies->take();
+  const auto numbered = other.copies->number(*std::move(come));
+  CHECK(numbered.generation == ours->generation.next());
+  CHECK(other.copies->newest()->digest == theirs->digest);
+  CHECK(other.copies->take()->generation == numbered.generation.next());
+}
+
 TEST_CASE("module copies: bytes that are not what the digest says are refused", "[cluster]") {
   MachineOf with_project("code");
   const auto copy = with_project.copies->take();

@@ -27,7 +27,7 @@ struct FakeLink final : LinkToLeader {
 /// Modules of four bytes, which come in two parts.
 struct FakeMachineModules final : MachineModules {
   std::expected<ModuleCopy, SupervisorError> take() override { return std::unexpected(SupervisorError{}); }
-  [[nodiscard]] Generation next() const override { return Generation{1}; }
+  ModuleCopy number(ModuleCopy copy) override { return copy; }
   void remove_all_but(Generation) override {}
   std::optional<ModuleCopy> find(const ModuleOrigin& origin) override {
     if (origin.digest != complete) return std::nullopt;
