@@ -150,11 +150,12 @@ std::expected<bool, SupervisorError> ModuleCopies::finish(const std::string& dig
   return true;
 }
 
+bool ModuleCopies::is_in_use(const fs::path& path) const {
+  return std::ranges::find(copies_, path, &ModuleCopy::path) != copies_.end();
+}
+
 /// Nodes that run one have its code in memory, and need its file only to start again.
 void ModuleCopies::remove_oldest() {
-  const auto is_in_use = [this](const fs::path& path) {
-    return std::ranges::find(copies_, path, &ModuleCopy::path) != copies_.end();
-  };
   std::vector<std::pair<fs::file_time_type, fs::path>> kept;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(kept_, error))
@@ -167,12 +168,13 @@ void ModuleCopies::remove_oldest() {
     directory->remove(kept[i].second.filename().string());
 }
 
+/// A file may be the copy of several generations, if a restart was requested with the same module again.
 void ModuleCopies::remove_all_but(Generation generation) {
+  std::erase_if(copies_, [&](const ModuleCopy& copy) { return copy.generation != generation; });
   const auto directory = files::Directory::open(directory_);
   if (!directory) return;
   for (Generation one{1}; one <= newest_; one = one.next())
-    if (one != generation) directory->remove(path_of(one).filename().string());
-  std::erase_if(copies_, [&](const ModuleCopy& copy) { return copy.generation != generation; });
+    if (!is_in_use(path_of(one))) directory->remove(path_of(one).filename().string());
 }
 
 fs::path ModuleCopies::path_of(Generation generation) const {

@@ -44,6 +44,7 @@ class ModuleCopies final : public MachineModules {
   [[nodiscard]] std::filesystem::path part_path() const { return kept_ / "arriving"; }
   [[nodiscard]] std::optional<std::filesystem::path> find_file(const std::string& digest);
   [[nodiscard]] std::expected<bool, SupervisorError> finish(const std::string& digest);
+  [[nodiscard]] bool is_in_use(const std::filesystem::path& path) const;
   void remove_oldest();
 
   std::filesystem::path module_;

@@ -109,6 +109,21 @@ TEST_CASE("module copies: one that has come gets its number when it is used", "[
   CHECK(other.copies->take()->generation == numbered.generation.next());
 }
 
+TEST_CASE("module copies: the file of a copy that a later restart uses again is kept", "[cluster]") {
+  MachineOf with_project("code");
+  ModuleCopies& copies = *with_project.copies;
+  const auto first = copies.take();
+  // As another machine with the same project asks for it.
+  const auto again = copies.number(*copies.find({.generation = 0, .built_at = {}, .digest = first->digest}));
+  copies.remove_all_but(again.generation);
+  REQUIRE(copies.find(again.origin()));
+  CHECK(read(copies.find(again.origin())->path) == "code");
+
+  std::ofstream(with_project.module) << "new code";
+  copies.remove_all_but(copies.take()->generation);
+  CHECK_FALSE(fs::exists(first->path));
+}
+
 TEST_CASE("module copies: bytes that are not what the digest says are refused", "[cluster]") {
   MachineOf with_project("code");
   const auto copy = with_project.copies->take();
