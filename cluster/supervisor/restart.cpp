@@ -102,7 +102,8 @@ void Restart::renew(std::span<const Node> nodes, std::vector<Order>& orders) {
     orders.push_back({Kind::tell_ready, node.id});
     ++renewed_;
   }
-  phase_ = extra_ == NodeId{0} ? Phase::done : Phase::leaving;
+  // If all others have gone with their machines, the extra one stays.
+  phase_ = extra_ == NodeId{0} || nodes_.empty() ? Phase::done : Phase::leaving;
   if (is_done()) return;
   orders.push_back({Kind::drain, extra_});
   orders.push_back({Kind::forget, extra_});

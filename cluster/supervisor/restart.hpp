@@ -6,7 +6,7 @@
 // of one node. While one is drained, a process for the next one is spawned ahead; it is not a node yet. Until the extra
 // node is ready, everything can be undone: if it cannot start, it is removed, and the fabric is as it was. After that
 // there is no way back, because shards that the new copy has owned do not return to the old one; a node that crashes
-// restarts with the new copy, and counts as done.
+// restarts with the new copy, and counts as done. If all others go with their machines, the extra one stays.
 //
 // At once: all nodes stop, then all start with the new copy; if one cannot, all are started with the old one again.
 //

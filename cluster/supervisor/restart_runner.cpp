@@ -13,24 +13,36 @@ namespace epic::cluster {
 using kernel::NodeId;
 namespace json = boost::json;
 
-std::optional<std::string> RestartRunner::find_obstacle() const {
+std::vector<NodeId> RestartRunner::list_wanted() const {
+  std::vector<NodeId> wanted;
+  for (const NodeSlot& slot : parts_.fleet.slots())
+    if (slot.is_wanted) wanted.push_back(slot.id);
+  return wanted;
+}
+
+std::optional<SupervisorError> RestartRunner::find_obstacle() const {
   if (run_)
-    return fmt::format(
-        "A restart is under way: {} of {} nodes run the new module. Wait until it is done, or stop all nodes "
-        "with 'epic stop'.",
-        run_->plan.renewed(), run_->plan.count());
+    return SupervisorError{
+        fmt::format("A restart is under way: {} of {} nodes run the new module. Wait until it is done, or stop all "
+                    "nodes with 'epic stop'.",
+                    run_->plan.renewed(), run_->plan.count()),
+        {},
+        {}};
   for (const NodeSlot& slot : parts_.fleet.slots())
     if (!slot.is_wanted && slot.is_occupied())
-      return fmt::format("{} is being removed: restart when 'epic ps' shows that it has stopped.", slot.name);
+      return SupervisorError{
+          fmt::format("{} is being removed: restart when 'epic ps' shows that it has stopped.", slot.name), {}, {}};
+  if (list_wanted().empty())
+    return SupervisorError{"There is no node to restart: each was drained, or has gone with its machine.",
+                           "Start nodes with 'epic scale', or let another machine join with 'epic run --join'.",
+                           {}};
   return std::nullopt;
 }
 
 std::expected<void, SupervisorError> RestartRunner::begin(RestartWay way, std::optional<ModuleCopy> next,
                                                           ControlReply reply) {
-  if (auto obstacle = find_obstacle()) return std::unexpected(SupervisorError{*obstacle, {}, {}});
-  std::vector<NodeId> members;
-  for (const NodeSlot& slot : parts_.fleet.slots())
-    if (slot.is_wanted) members.push_back(slot.id);
+  if (auto obstacle = find_obstacle()) return std::unexpected(*std::move(obstacle));
+  std::vector<NodeId> members = list_wanted();
   const NodeId extra = members.back().next();
   auto copied = next ? parts_.modules.number(*std::move(next)) : EPIC_TRY(parts_.modules.take());
   parts_.say(fmt::format("Restarting {} with generation {} of the module.",
@@ -47,14 +59,10 @@ std::expected<void, SupervisorError> RestartRunner::begin(RestartWay way, std::o
 
 void RestartRunner::go_on() {
   const ModuleCopy& newest = parts_.fleet.module();
-  std::vector<NodeId> members;
-  bool has_new = false;
-  for (const NodeSlot& slot : parts_.fleet.slots())
-    if (slot.is_wanted) {
-      members.push_back(slot.id);
-      has_new |= slot.module.generation == newest.generation;
-    }
+  std::vector<NodeId> members = list_wanted();
   if (members.empty()) return;
+  const bool has_new = std::ranges::any_of(
+      members, [&](NodeId node) { return parts_.fleet.find(node)->module.generation == newest.generation; });
   parts_.say(fmt::format("The restart that the former leader had begun goes on, with generation {} of the module.",
                          newest.generation));
   const NodeId extra = members.back().next();

@@ -83,7 +83,8 @@ class RestartRunner {
   };
 
   [[nodiscard]] std::vector<Restart::Node> list_nodes() const;
-  [[nodiscard]] std::optional<std::string> find_obstacle() const;
+  [[nodiscard]] std::vector<kernel::NodeId> list_wanted() const;
+  [[nodiscard]] std::optional<SupervisorError> find_obstacle() const;
   void announce();
   void tell_waiting();
   void carry_out(const Restart::Order& order);

@@ -64,6 +64,50 @@ TEST_CASE("machines: a rolling restart starts no node on a machine that leaves m
   CHECK(fixture.ps().nodes.at(1).generation == 2);
 }
 
+TEST_CASE("machines: a restart is refused when no node is left to restart", "[cluster]") {
+  MachinesFixture fixture;
+  fixture.add("oak", 1);
+  fixture.lead("oak");
+  fixture.add("elm", 1);
+  fixture.wait_until_level(2);
+  const auto drained = fixture.request("drain", R"({"node":"node-1"})");
+  fixture.wait_until([&] { return drained->is_ended(); });
+  fixture.lose("elm");
+  fixture.wait_until([&] { return fixture.log.contains("node-2 was lost with its machine."); });
+
+  for (const auto* const way : {R"({"rolling":true})", R"({"rolling":false})"}) {
+    const auto restarted = fixture.request("restart", way);
+    REQUIRE(restarted->is_ended());
+    CHECK(restarted->all.back().status == AnswerStatus::failed);
+    CHECK_THAT(restarted->all.back().body, Catch::Contains("There is no node to restart"));
+  }
+  CHECK(fixture.modules.newest == Generation{1});
+
+  static_cast<void>(fixture.request("scale", R"({"nodes":1})"));
+  fixture.wait_until_level(1);
+}
+
+TEST_CASE("machines: a rolling restart whose nodes all go with their machine leaves the extra one", "[cluster]") {
+  MachinesFixture fixture;
+  fixture.add("oak", 1);
+  fixture.lead("oak");
+  fixture.add("elm", 1);
+  fixture.wait_until_level(2);
+  const auto drained = fixture.request("drain", R"({"node":"node-1"})");
+  fixture.wait_until([&] { return drained->is_ended(); });
+  fixture.never_done.insert(fixture.node(2).pid);
+  const auto restarted = fixture.request("restart", R"({"rolling":true})");
+  fixture.wait_until([&] { return fixture.announced_ago.contains("node-2"); });
+
+  fixture.lose("elm");
+  fixture.wait_until([&] { return restarted->is_ended(); });
+  CHECK(restarted->all.back().status == AnswerStatus::ok);
+  fixture.wait_until([&] {
+    const auto nodes = fixture.ps().nodes;
+    return nodes.back().state == "ready" && nodes.back().shards == fixture.options.shard_count;
+  });
+}
+
 TEST_CASE("machines: a rolling restart is ended by the next leader, and no older node gets a shard that a newer had",
           "[cluster]") {
   MachinesFixture fixture;

@@ -117,6 +117,14 @@ TEST_CASE("restart: a node that has gone with its machine is left out", "[cluste
   for (const std::uint16_t gone : {1, 2}) rolling.at(gone) = {NodeId{gone}, kOld, false, false, false, false};
   CHECK(rolling.step() == "drain 3");
 
+  RestartFixture alone(RestartWay::rolling, 1);
+  alone.step();
+  alone.at(1) = {NodeId{1}, kOld, false, false, false, false};
+  CHECK(alone.step() == "");
+  alone.become_ready(2, kNew);
+  CHECK(alone.step() == "ready 2");  // and it stays
+  CHECK(alone.restart.is_done());
+
   RestartFixture at_once(RestartWay::at_once, 2);
   at_once.step();
   at_once.end(1);
