@@ -21,10 +21,9 @@ void Fleet::place_on(NodeSlot& slot, const protocol::Hello& machine) {
 }
 
 void Fleet::start_on(const protocol::Hello& machine, std::size_t count) {
-  const auto is_free = [](const NodeSlot& slot) { return !slot.is_wanted && !slot.is_listed && !slot.is_occupied(); };
   std::vector<NodeId> started;
   for (NodeSlot& slot : slots_)
-    if (started.size() < count && is_free(slot)) {
+    if (started.size() < count && slot.is_free()) {
       place_on(slot, machine);
       started.push_back(slot.id);
     }

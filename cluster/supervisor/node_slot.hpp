@@ -78,6 +78,8 @@ struct NodeSlot {
 
   /// No process can be started.
   [[nodiscard]] bool is_occupied() const { return process != nullptr || is_leaving; }
+  /// No node has this number, not even a drained one, which is to stay away.
+  [[nodiscard]] bool is_free() const { return !is_wanted && !is_listed && !is_occupied(); }
 };
 
 /// As shown by `epic ps`: the state, or "paused", or "draining" while its shards still move.

@@ -57,7 +57,7 @@ class Restart {
     bool operator==(const Order&) const = default;
   };
 
-  /// `nodes` are the members of the fabric; `extra` is a slot without a process, for a rolling restart.
+  /// `nodes` are the members of the fabric; `extra` is a number that no node has, for a rolling restart.
   Restart(RestartWay way, Generation next, std::vector<kernel::NodeId> nodes, kernel::NodeId extra);
 
   /// A rolling one that a former leader has begun: some node runs the new copy, or is to, and there is no extra one.

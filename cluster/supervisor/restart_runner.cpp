@@ -20,6 +20,17 @@ std::vector<NodeId> RestartRunner::list_wanted() const {
   return wanted;
 }
 
+/// For the extra node, which is forgotten at the end.
+NodeId RestartRunner::find_free_above(NodeId node) const {
+  const auto is_taken = [this](NodeId one) {
+    const NodeSlot* const slot = parts_.fleet.find(one);
+    return slot != nullptr && !slot->is_free();
+  };
+  do node = node.next();
+  while (is_taken(node));
+  return node;
+}
+
 std::optional<SupervisorError> RestartRunner::find_obstacle() const {
   if (run_)
     return SupervisorError{
@@ -43,7 +54,7 @@ std::expected<void, SupervisorError> RestartRunner::begin(RestartWay way, std::o
                                                           ControlReply reply) {
   if (auto obstacle = find_obstacle()) return std::unexpected(*std::move(obstacle));
   std::vector<NodeId> members = list_wanted();
-  const NodeId extra = members.back().next();
+  const NodeId extra = find_free_above(members.back());
   auto copied = next ? parts_.modules.number(*std::move(next)) : EPIC_TRY(parts_.modules.take());
   parts_.say(fmt::format("Restarting {} with generation {} of the module.",
                          way == RestartWay::rolling ? "one node at a time" : "all nodes at once", copied.generation));
@@ -65,7 +76,7 @@ void RestartRunner::go_on() {
       members, [&](NodeId node) { return parts_.fleet.find(node)->module.generation == newest.generation; });
   parts_.say(fmt::format("The restart that the former leader had begun goes on, with generation {} of the module.",
                          newest.generation));
-  const NodeId extra = members.back().next();
+  const NodeId extra = find_free_above(members.back());
   run_.emplace(Run{.plan = has_new ? Restart::go_on(newest.generation, std::move(members))
                                    : Restart(RestartWay::rolling, newest.generation, std::move(members), extra),
                    .former = newest,

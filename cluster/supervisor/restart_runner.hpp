@@ -84,6 +84,7 @@ class RestartRunner {
 
   [[nodiscard]] std::vector<Restart::Node> list_nodes() const;
   [[nodiscard]] std::vector<kernel::NodeId> list_wanted() const;
+  [[nodiscard]] kernel::NodeId find_free_above(kernel::NodeId node) const;
   [[nodiscard]] std::optional<SupervisorError> find_obstacle() const;
   void announce();
   void tell_waiting();

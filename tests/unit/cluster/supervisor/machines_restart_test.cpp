@@ -108,6 +108,37 @@ TEST_CASE("machines: a rolling restart whose nodes all go with their machine lea
   });
 }
 
+TEST_CASE("machines: a node that was drained stays away after a rolling restart, also under the next leader",
+          "[cluster]") {
+  MachinesFixture fixture;
+  fixture.add("oak", 1);
+  fixture.lead("oak");
+  fixture.add("ash");
+  fixture.add("elm");
+  fixture.wait_until_level(5);
+  fixture.pass(std::chrono::minutes(1));
+  const auto drained = fixture.request("drain", R"({"node":"node-5"})");
+  fixture.wait_until([&] { return drained->is_ended(); });
+  const auto restarted = fixture.request("restart", R"({"rolling":true})");
+  fixture.wait_until([&] { return restarted->is_ended(); });
+  CHECK(restarted->all.back().status == AnswerStatus::ok);
+  const auto find_state = [&](const std::string& node) {
+    const auto nodes = fixture.ps().nodes;
+    const auto found = std::ranges::find(nodes, node, &control::Ps::Node::node);
+    return found == nodes.end() ? std::string() : found->state;
+  };
+  CHECK(find_state("node-5") == "stopped");
+  CHECK(find_state("node-6").empty());
+
+  fixture.lose_leader();
+  const std::size_t started = fixture.host.spawned.size();
+  fixture.lead("elm");
+  fixture.pass(std::chrono::minutes(1));
+  for (const auto* const node : {"node-2", "node-3", "node-4"}) CHECK(find_state(node) == "ready");
+  CHECK(find_state("node-5") == "stopped");
+  CHECK(fixture.host.spawned.size() == started);
+}
+
 TEST_CASE("machines: a rolling restart is ended by the next leader, and no older node gets a shard that a newer had",
           "[cluster]") {
   MachinesFixture fixture;
