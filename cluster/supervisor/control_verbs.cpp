@@ -219,8 +219,9 @@ const NodeSlot* ControlVerbs::find_slot(const std::string& node, const ControlRe
     if (slot.name == node) return &slot;
     last = &slot;
   }
-  reply.fail(AnswerStatus::not_found,
-             fmt::format("There is no node '{}': the nodes are node-1 to {}.", node, last->name));
+  reply.fail(AnswerStatus::not_found, fmt::format("There is no node '{}': {}.", node,
+                                                  last == nullptr ? "the fabric has none at the moment"
+                                                                  : "the nodes are node-1 to " + last->name));
   return nullptr;
 }
 

@@ -338,6 +338,8 @@ void Fabric::on_setup_ended() {
 /// Whether the number of nodes can be changed at the moment.
 std::expected<void, SupervisorError> Fabric::check_may_change() const {
   if (is_stopping_) return std::unexpected(SupervisorError{"The fabric is stopping.", {}, {}});
+  // Those of machines come when the fabric is open; they are not to come twice.
+  if (fleet_.slots().empty()) return std::unexpected(SupervisorError{"The fabric is still starting.", {}, {}});
   if (restart_.is_under_way())
     return std::unexpected(SupervisorError{"A restart is under way.", "Wait until 'epic restart' has returned.", {}});
   return {};

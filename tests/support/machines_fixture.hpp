@@ -63,6 +63,12 @@ class MachinesFixture : public FabricFixture {
 
   /// `leader` is one of the machines; the others are linked to it.
   void lead(const std::string& leader) {
+    make_leader(leader);
+    fabric->start();
+    settle();
+  }
+  /// Its fabric has not started.
+  void make_leader(const std::string& leader) {
     machines = std::make_unique<Machines>(host, leader);
     for (const auto& [name, machine] : all) machines->on_key(name);
     for (const auto& [name, machine] : all) connect(name);
@@ -87,8 +93,6 @@ class MachinesFixture : public FabricFixture {
                     .fetch_module = [this](const protocol::ModuleOrigin& origin, const std::string&,
                                            auto done) { fetches.emplace_back(origin, std::move(done)); },
                     .on_end = [this](const FabricEnd& its_end) { end = its_end; }});
-    fabric->start();
-    settle();
   }
   /// The leader's supervisor dies, and the nodes of its machine with it.
   void lose_leader() {

@@ -413,6 +413,23 @@ TEST_CASE("machines: the next leader knows the module of the newest nodes, and a
   CHECK(plan_takeover({}, lost, 8, "").module_at.empty());
 }
 
+TEST_CASE("machines: what is asked about nodes before there are any is refused, and none comes twice", "[cluster]") {
+  MachinesFixture fixture;
+  fixture.add("oak");
+  fixture.make_leader("oak");
+  for (const auto* const verb : {"kill", "pause", "resume", "drain", "logs"}) {
+    const auto answers = fixture.request(verb, R"({"node":"node-1"})");
+    REQUIRE(answers->is_ended());
+    CHECK(answers->all.back().status == AnswerStatus::not_found);
+    CHECK_THAT(answers->all.back().body, Catch::Contains("There is no node 'node-1'"));
+  }
+  const auto scaled = fixture.request("scale", R"({"nodes":2})");
+  REQUIRE(scaled->is_ended());
+  CHECK(scaled->all.back().status == AnswerStatus::failed);
+  fixture.fabric->start();
+  fixture.wait_until_level(2);
+}
+
 TEST_CASE("machines: a deposed leader says nothing more", "[cluster]") {
   MachinesFixture fixture;
   fixture.add("oak");
