@@ -144,6 +144,7 @@ void EtcdServer::spawn(std::size_t member) {
   const pid_t process = ::fork();
   if (process < 0) throw std::runtime_error("cannot fork a process for etcd");
   if (process == 0) {
+    ::close_range(STDERR_FILENO + 1, ~0U, 0);  // a socket of the test's that it held would never end for the other side
     const int output = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
     ::dup2(output, STDOUT_FILENO);
     ::dup2(output, STDERR_FILENO);
