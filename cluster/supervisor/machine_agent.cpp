@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cluster/supervisor/former_versions.hpp"
+#include "protocol/log_line.hpp"
 #include "protocol/map_change.hpp"
 
 namespace epic::cluster {
@@ -42,6 +43,9 @@ protocol::NodeEnded ended(ProcessId id, ProcessEnd end, const NodeProcess& proce
   return message;
 }
 
+/// The leader believes that it runs.
+protocol::NodeEnded unknown(ProcessId id) { return {.process = id, .exit_code = 1}; }
+
 }  // namespace
 
 void MachineAgent::connect(const std::string& leader, Send send) {
@@ -50,6 +54,8 @@ void MachineAgent::connect(const std::string& leader, Send send) {
     // It does not hear of these: they may be spares, or end while their shards are given to others.
     std::erase_if(processes_, [](const auto& one) { return !one.second.is_live(); });
     kept_ = {};
+    drops_lines_ = false;
+    for (auto& [id, process] : processes_) report_lost_lines(process);
     received_ = confirmed_ = 0;
   }
   requests_.disconnect();  // from the link before
@@ -106,12 +112,11 @@ void MachineAgent::confirm() {
   send_(protocol::Counted{confirmed_});
 }
 
-void MachineAgent::send(protocol::FromMachine message) {
+void MachineAgent::send(protocol::FromMachine message, std::size_t text_bytes) {
   if (is_fleeting(message) && !is_welcome_) return;
   if (!is_known_to(leader_speaks_, message)) return;
-  if (is_welcome_) send_(message);
-  // What is beyond the limit is mostly the nodes' log; the leader has not read for very long.
-  static_cast<void>(kept_.try_keep(std::move(message)));
+  const protocol::FromMachine& kept = kept_.keep(std::move(message), text_bytes);
+  if (is_welcome_) send_(kept);
 }
 
 // ---- what the leader says ----
@@ -127,18 +132,25 @@ void MachineAgent::carry_out(const protocol::Welcome& welcome) {
                     [this](std::uint64_t request) { send(protocol::MachineGaveUp{request}); });
 }
 
+void MachineAgent::carry_out(const protocol::Counted& counted) {
+  kept_.on_counted(counted.messages);
+  if (!drops_lines_ || !kept_.is_half_empty()) return;
+  drops_lines_ = false;
+  for (auto& [id, process] : processes_) report_lost_lines(process);
+}
+
 void MachineAgent::carry_out(const protocol::SpawnNode& spawn) {
   const ProcessId id = spawn.process;
-  auto spawned = parts_.host.spawn(
-      {.path = parts_.options.node_program,
-       .arguments = spawn.arguments,
-       .directory = parts_.options.project_directory},
-      {.on_message = [this, id](const protocol::FromNode& message) { on_said(id, message); },
-       .on_log = [this, id](std::string_view text) { send(protocol::NodeWrote{id, std::string(text), false}); },
-       .on_output = [this, id](std::string_view text) { send(protocol::NodeWrote{id, std::string(text), true}); },
-       .on_garbage = [this, id](const std::string& what) { send(protocol::NodeGarbled{id, what}); },
-       .on_cut_off = [this, id] { send(protocol::NodeCutOff{id}); },
-       .on_end = [this, id](ProcessEnd end) { on_end(id, end); }});
+  auto spawned =
+      parts_.host.spawn({.path = parts_.options.node_program,
+                         .arguments = spawn.arguments,
+                         .directory = parts_.options.project_directory},
+                        {.on_message = [this, id](const protocol::FromNode& message) { on_said(id, message); },
+                         .on_log = [this, id](std::string_view text) { on_line({id, std::string(text), false}); },
+                         .on_output = [this, id](std::string_view text) { on_line({id, std::string(text), true}); },
+                         .on_garbage = [this, id](const std::string& what) { send(protocol::NodeGarbled{id, what}); },
+                         .on_cut_off = [this, id] { send(protocol::NodeCutOff{id}); },
+                         .on_end = [this, id](ProcessEnd end) { on_end(id, end); }});
   if (!spawned) return send(protocol::UnspawnedNode{id, spawned.error().message, spawned.error().hint});
   const pid_t pid = (*spawned)->pid();
   processes_[id] = {.process = leased_.adopt(std::move(*spawned)),
@@ -149,7 +161,7 @@ void MachineAgent::carry_out(const protocol::SpawnNode& spawn) {
 
 void MachineAgent::carry_out(protocol::ToldNode told) {
   const auto found = processes_.find(told.process);
-  if (found == processes_.end()) return;
+  if (found == processes_.end()) return send(unknown(told.process));
   Process& process = found->second;
   if (process.is_held) return process.held.push_back(std::move(told.message));
   if (auto* const first = std::get_if<protocol::Configure>(&told.message)) return configure(process, std::move(*first));
@@ -215,7 +227,7 @@ void MachineAgent::on_module(ProcessId id, protocol::Configure configure,
 
 void MachineAgent::carry_out(const protocol::SignalNode& signal) {
   const auto found = processes_.find(signal.process);
-  if (found == processes_.end()) return;
+  if (found == processes_.end()) return send(unknown(signal.process));
   if (signal.number == SIGKILL) return found->second.process->kill();
   static_cast<void>(found->second.process->try_signal(signal.number));
 }
@@ -255,6 +267,29 @@ void MachineAgent::on_said(ProcessId id, const protocol::FromNode& message) {
   send(protocol::NodeSaid{id, message});
 }
 
+/// The process may not be there yet, or no more.
+void MachineAgent::on_line(protocol::NodeWrote line) {
+  drops_lines_ = drops_lines_ || kept_.is_full();
+  if (!drops_lines_) {
+    const std::size_t bytes = line.text.size();
+    return send(std::move(line), bytes);
+  }
+  if (const auto found = processes_.find(line.process); found != processes_.end()) ++found->second.lost_lines;
+}
+
+void MachineAgent::report_lost_lines(Process& process) {
+  if (process.lost_lines == 0) return;
+  std::string text = protocol::format_log_line(
+      {.time = parts_.host.wall_now(),
+       .source = {},
+       .level = protocol::LogLevel::warn,
+       .entity = {},
+       .message = fmt::format("Lines lost here because the link to the leader was down or too slow: {}.",
+                              std::exchange(process.lost_lines, 0))});
+  text.pop_back();  // the line break
+  send(protocol::NodeWrote{process.live.process, std::move(text), false});
+}
+
 void MachineAgent::check_ready() {
   std::vector<FabricReady::Node> ready;
   for (const auto& [id, process] : processes_)
@@ -271,6 +306,7 @@ void MachineAgent::on_end(ProcessId id, ProcessEnd end) {
   if (found.empty()) return;
   if (found.mapped().live.node != kernel::NodeId{0})
     parts_.host.remove_socket(parts_.paths.node_socket(found.mapped().live.node));
+  report_lost_lines(found.mapped());
   send(ended(id, end, *found.mapped().process));
 }
 

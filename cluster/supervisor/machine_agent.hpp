@@ -6,6 +6,9 @@
 // what a new leader has to know: that it is ready, which shards it has, and which it was asked to give back. Those that
 // are not ready, or were told to stop, end when there is a new leader.
 //
+// What nodes write is sent on as lines. While very much is waiting for the leader, lines are dropped and counted, and
+// nothing else is; a line in the node's log says how many were lost.
+//
 // A node loads this machine's own copy of the module, and runs in this machine's directory, so that it does not need
 // the leader's files. If there is no such copy here yet, what the node is sent waits until it has come.
 //
@@ -91,13 +94,14 @@ class MachineAgent {
     bool is_held = false;
     bool is_ready = false;
     bool is_stopping = false;
+    std::uint64_t lost_lines = 0;  // for want of room, not reported yet
 
     /// What another leader goes on with.
     [[nodiscard]] bool is_live() const { return is_ready && !is_stopping; }
   };
 
   void carry_out(const protocol::Welcome& welcome);
-  void carry_out(const protocol::Counted& counted) { kept_.on_counted(counted.messages); }
+  void carry_out(const protocol::Counted& counted);
   void carry_out(const protocol::FabricNotes& notes);
   void carry_out(const protocol::SpawnNode& spawn);
   void carry_out(protocol::ToldNode told);
@@ -118,9 +122,11 @@ class MachineAgent {
   void carry_out(const protocol::GuestWelcome&) {}
 
   void on_said(protocol::ProcessId id, const protocol::FromNode& message);
+  void on_line(protocol::NodeWrote line);
+  void report_lost_lines(Process& process);
   void on_end(protocol::ProcessId id, ProcessEnd end);
   void check_ready();
-  void send(protocol::FromMachine message);
+  void send(protocol::FromMachine message, std::size_t text_bytes = 0);
   void confirm();
   [[nodiscard]] std::vector<protocol::LiveNode> list_live() const;
   [[nodiscard]] protocol::FabricNotes notes_now() const;
@@ -135,6 +141,7 @@ class MachineAgent {
   protocol::FabricNotes notes_;
   Host::TimePoint noted_at_{};  // when they came
   KeptMessages<protocol::FromMachine> kept_;
+  bool drops_lines_ = false;
   std::uint64_t received_ = 0;  // from this leader
   std::uint64_t confirmed_ = 0;
   LeasedNodes leased_;

@@ -52,10 +52,10 @@ class StreamLink final : public MachineLink<In, Out>,
     stream_->start(*this);
   }
   void send(const Out& message) override {
-    if (is_closed_) return;
+    if (is_closed_ || is_too_slow_) return;
     writer_.append(message, gathered_);
     flush();
-    if (gathered_.size() <= kUnsentBytesMax || is_too_slow_) return;
+    if (gathered_.size() <= kUnsentBytesMax) return;
     is_too_slow_ = true;
     post_([weak = this->weak_from_this()] {
       if (const auto self = weak.lock()) self->fail("it does not read what it is sent");

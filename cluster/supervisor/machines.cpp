@@ -21,6 +21,12 @@ bool is_counted(const protocol::FromMachine& message) {
   return !std::holds_alternative<protocol::Hello>(message) && !std::holds_alternative<protocol::Counted>(message);
 }
 
+/// A node that is not told something may be killed, but not without an order.
+bool can_be_refused(const protocol::ToMachine& message) {
+  const auto* const told = std::get_if<protocol::ToldNode>(&message);
+  return told != nullptr && !std::holds_alternative<protocol::Configure>(told->message);
+}
+
 }  // namespace
 
 /// A process on a machine. Its machine knows it, until it has ended.
@@ -176,8 +182,10 @@ std::vector<protocol::Hello> Machines::list_greeted() const {
 
 bool Machines::try_send(Machine& machine, protocol::ToMachine message) {
   if (is_abandoned_) return true;
-  if (machine.is_welcome) machine.send(message);
-  return machine.kept.try_keep(std::move(message));
+  if (can_be_refused(message) && machine.kept.is_full()) return false;
+  const protocol::ToMachine& kept = machine.kept.keep(std::move(message));
+  if (machine.is_welcome) machine.send(kept);
+  return true;
 }
 
 void Machines::tell_notes(protocol::FabricNotes notes) {

@@ -112,7 +112,7 @@ class Machines {
 
   void arrive(const std::string& name, Machine& machine);
   void welcome(Machine& machine, std::uint64_t received);
-  /// False if too much is waiting there.
+  /// False, and it is not sent, if so much is waiting there that a node may not be told more.
   bool try_send(Machine& machine, protocol::ToMachine message);
   void forget(const std::string& machine, const Process& process);
   void confirm(Machine& machine);
