@@ -138,6 +138,7 @@ void Fabric::tick() {
     for (const NodeSlot& slot : fleet_.slots())
       if (slot.process && !slot.is_drained) tell_slow_stop(slot);
   }
+  if (is_cut_short_ && !fleet_.is_any_reachable()) finish();  // the others do not hear that they are killed
   if (!is_finished_) tick_.expires_after(kTick, [this] { tick(); });
 }
 
@@ -414,6 +415,7 @@ void Fabric::tell_slow_stop(const NodeSlot& slot) {
 void Fabric::kill(const std::string& why) {
   if (is_finished_) return;
   end_.exit_code = kExitInterrupted;
+  is_cut_short_ = true;
   say(LogLevel::warn, fmt::format("Killing all nodes: {}.", why));
   tell(SupervisorEventKind::killing, why);
   slow_stop_at_.reset();

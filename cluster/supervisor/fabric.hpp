@@ -78,7 +78,7 @@ class Fabric {
   void on_room() { requests_.on_room(); }
   /// In order, within the grace. `why`, as in "Stopping: requested by SIGTERM."
   void stop(const std::string& why);
-  /// At once; after stop().
+  /// At once, without nodes that cannot be reached; after stop().
   void kill(const std::string& why);
   /// The nodes of this machine have left. The others, and their shards, are the next leader's.
   void step_down();
@@ -156,6 +156,7 @@ class Fabric {
   bool is_ready_ = false;  // the fabric has been ready once
   bool is_stopping_ = false;
   std::optional<Host::TimePoint> slow_stop_at_;  // then an orderly stop is reported as slow
+  bool is_cut_short_ = false;                    // by kill()
   bool is_finished_ = false;
   std::vector<std::string> unsaved_;  // nodes that ended before they had saved everything, when all were to stop
   bool is_store_damaged_ = false;

@@ -400,6 +400,11 @@ bool Fleet::is_any_starting() const {
   });
 }
 
+bool Fleet::is_any_reachable() const {
+  return std::ranges::any_of(
+      slots_, [](const NodeSlot& slot) { return slot.is_leaving || (slot.process && slot.process->is_reachable()); });
+}
+
 bool Fleet::is_gone() const { return std::ranges::none_of(slots_, &NodeSlot::is_occupied); }
 
 void Fleet::say(LogLevel level, std::string message) {

@@ -120,6 +120,7 @@ class Fleet {
   [[nodiscard]] std::vector<kernel::NodeId> list_ready() const;
   [[nodiscard]] bool is_any_starting() const;
   [[nodiscard]] bool is_gone() const;
+  [[nodiscard]] bool is_any_reachable() const;
   /// A type, or "Type/Key", by the stored name, for any of the type's names; unknown ones unchanged.
   [[nodiscard]] std::string stored_name(const std::string& type_or_entity) const;
   /// That of the store, as far as nodes have said.

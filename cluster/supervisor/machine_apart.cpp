@@ -43,14 +43,16 @@ void MachineSupervisor::refuse_waiting(const ControlReply& reply) const {
 
 // ---- the leader
 
-/// Also before the fabric begins, so that a machine that cannot greet this one does not hold it up for ever.
+/// Also before the fabric begins, so that a machine that cannot greet this one does not hold it up for ever, and while
+/// it stops, so that a machine that does not hear of it does not.
 void MachineSupervisor::end_partitions() {
-  if (fabric_ && fabric_->is_stopping()) return;
   std::vector<ConnectedMachine> machines;
   for (const auto& [machine, address] : addresses_)
     machines.push_back(
         {.name = machine, .shards = fabric_ ? fabric_->count_shards(machine) : 0, .leads = machine == machine_});
-  const auto evictions = partitions_.decide(std::move(machines), host_.now());
+  const bool is_stopping = fabric_ && fabric_->is_stopping();
+  const auto evictions = partitions_.decide(std::move(machines), host_.now(),
+                                            is_stopping ? Partitions::Leader::stays : Partitions::Leader::may_go);
   const auto own = std::ranges::find(evictions, machine_, &Partitions::Eviction::machine);
   if (own != evictions.end()) return on_evicted(describe(*own));  // and the next leader sees to the others
   for (const Partitions::Eviction& eviction : evictions) evict(eviction);

@@ -16,7 +16,8 @@ void Partitions::report(const std::string& machine, std::vector<protocol::Unreac
     reports_[machine] = {std::move(unreached), now};
 }
 
-std::vector<Partitions::Eviction> Partitions::decide(std::vector<ConnectedMachine> machines, Host::TimePoint now) {
+std::vector<Partitions::Eviction> Partitions::decide(std::vector<ConnectedMachine> machines, Host::TimePoint now,
+                                                     Leader leader) {
   const auto is_there = [&](const std::string& name) {
     return std::ranges::any_of(machines, [&](const ConnectedMachine& machine) { return machine.name == name; });
   };
@@ -34,7 +35,14 @@ std::vector<Partitions::Eviction> Partitions::decide(std::vector<ConnectedMachin
     }
   if (longest < patience_) return {};
 
-  const std::set<std::string> kept = find_connected(machines, cuts);
+  std::vector<ConnectedMachine> candidates = machines;
+  const auto leading = std::ranges::find_if(machines, &ConnectedMachine::leads);
+  if (leader == Leader::stays && leading != machines.end())
+    for (const auto& [one, other] : cuts) {
+      if (one == leading->name) std::erase_if(candidates, [&](const auto& machine) { return machine.name == other; });
+      if (other == leading->name) std::erase_if(candidates, [&](const auto& machine) { return machine.name == one; });
+    }
+  const std::set<std::string> kept = find_connected(candidates, cuts);
   std::vector<Eviction> evictions;
   for (const ConnectedMachine& machine : machines) {
     if (kept.contains(machine.name)) continue;

@@ -12,6 +12,7 @@
 // Not here: how machines notice (reachability.hpp), how one is evicted (membership.hpp).
 
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
@@ -38,12 +39,16 @@ class Partitions {
     bool operator==(const Eviction&) const = default;
   };
 
+  /// Whether the leader may be one of those that go. While it stops the fabric it sees that to its end.
+  enum class Leader : std::uint8_t { may_go, stays };
+
   explicit Partitions(std::chrono::nanoseconds lease) : patience_(lease + lease / 4 + kMargin) {}
 
   /// The newest of `machine`, or of the leader itself.
   void report(const std::string& machine, std::vector<protocol::Unreached::Machine> unreached, Host::TimePoint now);
-  /// Those that have to go now; the leader may be among them. Each is returned once.
-  [[nodiscard]] std::vector<Eviction> decide(std::vector<ConnectedMachine> machines, Host::TimePoint now);
+  /// Those that have to go now. Each is returned once.
+  [[nodiscard]] std::vector<Eviction> decide(std::vector<ConnectedMachine> machines, Host::TimePoint now,
+                                             Leader leader = Leader::may_go);
   /// It could not be evicted, and is returned again.
   void retry(const std::string& machine) { evicted_.erase(machine); }
 

@@ -103,6 +103,20 @@ struct SimulatedMachines {
     for (const auto& [one, its_process] : nodes_on(from))
       for (const auto& [other, process] : nodes_on(to)) cluster.network().cut(one, other);
   }
+  /// The leader and another machine, at once: their links break, and cannot be made again.
+  std::size_t cut_from_leader() {
+    const std::size_t leader = *cluster.find_leader();
+    const std::size_t other = (leader + 1) % cluster.count_machines();
+    cut(leader, other);
+    cut(other, leader);
+    cluster.network().break_streams(cluster::sim::place_of_machine(leader), cluster::sim::place_of_machine(other));
+    cluster.world().run_for(100ms);
+    return other;
+  }
+  [[nodiscard]] cluster::sim::ProcessId supervisor_of(std::size_t machine) {
+    cluster::sim::SimMachine* const running = cluster.find_machine(machine);
+    return running == nullptr ? 0 : running->host().process_id();
+  }
   /// Each node can be called from each.
   void check_all_reached() {
     for (char one = 'a'; one < 'g'; ++one)
@@ -215,4 +229,29 @@ TEST_CASE("machines: a leader that reaches none of the others gives way to them"
   f.cluster.world().run_for(10s);
   for (std::size_t machine = 0; machine < 3; ++machine) CHECK(!f.nodes_on(machine).empty());
   f.check_all_reached();
+}
+
+TEST_CASE("machines: a leader that is told to stop ends, though it cannot reach another machine", "[sim]") {
+  for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+    CAPTURE(seed);
+    SimulatedMachines f(3, seed);
+    const std::size_t leader = *f.cluster.find_leader();
+    const auto supervisor = f.supervisor_of(leader);
+    f.cut_from_leader();
+    f.cluster.stop_machine_in_order(leader);
+    CHECK(f.cluster.world().run_until([&] { return f.supervisor_of(leader) != supervisor; },
+                                      protocol::FabricOptions().grace + 2 * f.cluster.lease()->timeout));
+  }
+}
+
+TEST_CASE("machines: a leader that is told to stop twice ends at once, though it cannot reach another machine",
+          "[sim]") {
+  SimulatedMachines f(3);
+  const std::size_t leader = *f.cluster.find_leader();
+  const auto supervisor = f.supervisor_of(leader);
+  f.cut_from_leader();
+  f.cluster.stop_machine_in_order(leader);
+  f.cluster.world().enter(
+      supervisor, [&] { f.cluster.find_machine(leader)->supervisor().stop_at_once("requested again by SIGTERM"); });
+  CHECK(f.cluster.world().run_until([&] { return f.supervisor_of(leader) != supervisor; }, 2s));
 }

@@ -62,6 +62,15 @@ TEST_CASE("partitions: a leader that reaches nobody gives way to those that may 
   CHECK(f.partitions.decide(f.machines, f.now) == std::vector<Partitions::Eviction>{{"oak", {"ash", "elm"}}});
 }
 
+TEST_CASE("partitions: a leader that stops the fabric stays, and those go that it does not reach", "[cluster]") {
+  PartitionsFixture f;
+  f.machines.push_back({.name = "fir", .shards = 4});
+  f.now += 10s;
+  f.partitions.report("oak", {{"ash", 9s}, {"elm", 9s}}, f.now);
+  CHECK(f.partitions.decide(f.machines, f.now, Partitions::Leader::stays) ==
+        std::vector<Partitions::Eviction>{{"elm", {"oak"}}, {"ash", {"oak"}}});
+}
+
 TEST_CASE("partitions: of two machines the leader stays", "[cluster]") {
   PartitionsFixture f;
   f.machines.pop_back();
