@@ -67,8 +67,7 @@ struct Network::Line : std::enable_shared_from_this<Network::Line> {
 
 void Network::Line::start(End& end, StreamUser& user) {
   end.user = &user;
-  const bool is_held = network.is_cut(end.place, other(end).place) || network.is_cut(other(end).place, end.place);
-  if (is_held) {  // a handshake takes both directions
+  if (network.may_not_open(ends[0].place, ends[1].place)) {
     world().after(network.options_.give_up_after, end.process, fingerprint_of("unopened", number),
                   [self = shared_from_this(), &end] {
                     if (!end.is_closed) self->finish(end, "Connection timed out");
@@ -272,7 +271,7 @@ std::shared_ptr<Network::Line> Network::connect(Process& dialler, Place place, c
   line->ends[1].process = listener.process;
   line->ends[1].place = listener.place;
   lines_.push_back(line);
-  if (is_cut(place, listener.place) || is_cut(listener.place, place)) return line;  // nobody hears of it
+  if (may_not_open(place, listener.place)) return line;  // nobody hears of it
   world_.after(draw_delay(place, listener.place), listener.process, fingerprint_of("accept", line->number),
                [line, on_accept = listener.on_accept] {
                  if (const auto accept = on_accept.lock())
@@ -329,6 +328,7 @@ void Network::heal(Place from, Place to) {
 }
 
 void Network::heal_all() {
+  blocked_dials_.clear();
   const auto cuts = cuts_;
   for (const auto& [from, to] : cuts) heal(from, to);
 }

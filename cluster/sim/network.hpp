@@ -45,6 +45,8 @@ class Network {
   void cut(Place from, Place to);
   void heal(Place from, Place to);
   void heal_all();
+  /// Streams that `from` dials to `to` never open, until heal_all(); nothing else is held up. As by a firewall.
+  void block_dials(Place from, Place to) { blocked_dials_.insert({from, to}); }
   /// Ends the streams between the two.
   void break_streams(Place one, Place other);
   void break_all();
@@ -68,6 +70,10 @@ class Network {
 
   [[nodiscard]] nanoseconds draw_delay(Place one, Place other);
   [[nodiscard]] bool is_cut(Place from, Place to) const { return cuts_.contains({from, to}); }
+  /// A handshake takes both directions.
+  [[nodiscard]] bool may_not_open(Place dialler, Place listener) const {
+    return is_cut(dialler, listener) || is_cut(listener, dialler) || blocked_dials_.contains({dialler, listener});
+  }
   [[nodiscard]] std::shared_ptr<Line> connect(Process& dialler, Place place, const Listener& listener);
   void forget_ended();
   [[nodiscard]] std::vector<std::shared_ptr<Line>> list_lines();
@@ -78,6 +84,7 @@ class Network {
   std::map<std::string, Listener> listeners_;                   // by address
   std::map<std::pair<Place, Place>, std::int64_t> slow_pairs_;  // the smaller place first
   std::set<std::pair<Place, Place>> cuts_;
+  std::set<std::pair<Place, Place>> blocked_dials_;
   std::vector<std::weak_ptr<Line>> lines_;  // oldest first
   std::uint64_t lines_made_ = 0;
 };

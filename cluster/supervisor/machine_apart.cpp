@@ -13,9 +13,13 @@ namespace epic::cluster {
 namespace control = protocol::control;
 using protocol::LogLevel;
 
+/// A machine that this one reaches may not be able to open a link, and could report that over no other way.
 void MachineSupervisor::watch_others() {
   auto silent = reach_.list_silent();
   if (machines_) {
+    machines_->on_tick(kMachineTick);
+    for (protocol::Unreached::Machine& unlinked : machines_->list_unlinked(Reachability::kSilentAfter))
+      if (reach_.contains(unlinked.machine)) silent.push_back(std::move(unlinked));
     partitions_.report(machine_, std::move(silent), host_.now());
     return end_partitions();
   }

@@ -15,7 +15,6 @@ using protocol::LogLevel;
 
 namespace {
 
-constexpr std::chrono::milliseconds kMachineTick{200};
 constexpr std::chrono::milliseconds kRowsRetry{500};
 constexpr std::chrono::milliseconds kFetchRetry{500};
 constexpr std::chrono::seconds kLeaveMargin{5};  // beyond the grace

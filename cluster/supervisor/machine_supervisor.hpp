@@ -86,6 +86,7 @@ class MachineSupervisor {
  private:
   struct Rows;
 
+  static constexpr std::chrono::milliseconds kMachineTick{200};
   void tick();
 
   // ---- as one machine of several

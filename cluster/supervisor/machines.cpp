@@ -110,6 +110,7 @@ std::expected<Machines::LinkNumber, std::string> Machines::greet(const protocol:
   Machine& machine = found->second;
   machine.link = last_link_ = last_link_.next();
   machine.send = std::move(send);
+  machine.unlinked = {};
   if (machine.has_arrived) {
     welcome(machine, hello.received);
   } else {
@@ -167,6 +168,18 @@ void Machines::on_key_gone(const std::string& name) {
     process->end({.exit_code = 1, .signal = 0, .is_lost = true}, {}, 0);
   }
   machines_.erase(found);
+}
+
+void Machines::on_tick(std::chrono::nanoseconds passed) {
+  for (auto& [name, machine] : machines_)
+    if (!machine.send) machine.unlinked += passed;
+}
+
+std::vector<protocol::Unreached::Machine> Machines::list_unlinked(std::chrono::nanoseconds at_least) const {
+  std::vector<protocol::Unreached::Machine> unlinked;
+  for (const auto& [name, machine] : machines_)
+    if (name != self_ && machine.unlinked >= at_least) unlinked.push_back({name, machine.unlinked});
+  return unlinked;
 }
 
 bool Machines::is_complete() const {

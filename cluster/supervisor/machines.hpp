@@ -10,6 +10,7 @@
 // Invariant: a process is on one machine, which has its key.
 // Not here: links (machine_link.hpp), keys and leases (membership.hpp), what the machine does (machine_agent.hpp).
 
+#include <chrono>
 #include <cstdint>
 #include <expected>
 #include <functional>
@@ -57,6 +58,11 @@ class Machines {
   void on_message(const std::string& machine, LinkNumber link, const protocol::FromMachine& message);
   void on_link_lost(const std::string& machine, LinkNumber link);
 
+  /// Silence is counted in ticks: while this process stands still, it takes no machine for unlinked.
+  void on_tick(std::chrono::nanoseconds passed);
+  /// The others with a key that have had no link for that long, or longer, and for how long.
+  [[nodiscard]] std::vector<protocol::Unreached::Machine> list_unlinked(std::chrono::nanoseconds at_least) const;
+
   /// Every machine that has a key has greeted.
   [[nodiscard]] bool is_complete() const;
   [[nodiscard]] std::vector<protocol::Hello> list_greeted() const;
@@ -102,6 +108,7 @@ class Machines {
     std::unique_ptr<protocol::Hello> hello = {};  // until it has arrived
     LinkNumber link = {};
     Send send = {};  // empty: no link
+    std::chrono::nanoseconds unlinked{0};
     bool is_welcome = false;
     KeptMessages<protocol::ToMachine> kept = {};
     std::uint64_t received = 0;

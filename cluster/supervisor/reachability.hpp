@@ -42,6 +42,8 @@ class Reachability {
   void remove(const std::string& machine);
   void end();
 
+  /// It is asked.
+  [[nodiscard]] bool contains(const std::string& machine) const { return peers_.contains(machine); }
   /// Those that have been silent for kSilentAfter or longer; a machine that has never answered, since it was added.
   [[nodiscard]] std::vector<protocol::Unreached::Machine> list_silent() const;
   /// What each other machine's supervisor has refused, as it has said last.

@@ -255,3 +255,23 @@ TEST_CASE("machines: a leader that is told to stop twice ends at once, though it
       supervisor, [&] { f.cluster.find_machine(leader)->supervisor().stop_at_once("requested again by SIGTERM"); });
   CHECK(f.cluster.world().run_until([&] { return f.supervisor_of(leader) != supervisor; }, 2s));
 }
+
+TEST_CASE("machines: one that cannot open a connection to the next leader, which can to it, is evicted", "[sim]") {
+  SimulatedMachines f(3);
+  const std::size_t former = *f.cluster.find_leader();
+  const std::size_t elm = (former + 1) % 3;
+  const std::size_t oak = (former + 2) % 3;
+  f.cluster.network().block_dials(cluster::sim::place_of_machine(elm), cluster::sim::place_of_machine(oak));
+  f.cluster.network().break_streams(cluster::sim::place_of_machine(elm), cluster::sim::place_of_machine(oak));
+  f.cluster.world().run_for(1500ms);  // elm has noticed it, and so does not lead
+  f.cluster.crash_machine(former, 1min);
+  f.cluster.world().run_for(3 * f.cluster.lease()->timeout);
+  CHECK(f.cluster.find_leader() == oak);
+  CHECK(f.nodes_on(elm).empty());
+  CHECK(!f.nodes_on(oak).empty());
+  f.check_all_reached();
+
+  f.cluster.network().heal_all();
+  f.cluster.world().run_for(10s);
+  CHECK(!f.nodes_on(elm).empty());
+}
