@@ -21,6 +21,7 @@ void MachineSupervisor::accept(const std::shared_ptr<LinkToMachine>& link) {
                      links_.on_message(*link);
                      const auto* const hello = std::get_if<protocol::Hello>(&message);
                      if (name->empty() && try_answer(message, link)) return;
+                     if (exit_code_ && dismissal_ && hello != nullptr) return link->send(*dismissal_);
                      if (!machines_ || exit_code_ || (hello != nullptr) != name->empty()) return drop(*link);
                      if (const auto* const unreached = std::get_if<protocol::Unreached>(&message))
                        return partitions_.report(*name, unreached->machines, host_.now());

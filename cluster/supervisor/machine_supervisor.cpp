@@ -18,6 +18,8 @@ namespace {
 constexpr std::chrono::milliseconds kRowsRetry{500};
 constexpr std::chrono::milliseconds kFetchRetry{500};
 constexpr std::chrono::seconds kLeaveMargin{5};  // beyond the grace
+constexpr std::chrono::milliseconds kHearEvery{20};
+constexpr std::chrono::seconds kHearMax{1};  // for all machines to hear that the fabric has ended
 
 bool is_for_this_machine(const ControlRequest& request) {
   const auto stop = codec::read_described_text<control::Stop::Request>(request.body);
@@ -418,10 +420,22 @@ std::optional<control::UnrenewedLease> MachineSupervisor::find_unrenewed() const
 }
 
 void MachineSupervisor::on_fabric_end(const FabricEnd& end) {
+  if (machines_->is_abandoned()) return finish(end.exit_code, end.error);
   if (!end.error || end.exit_code == kExitOk)
-    machines_->dismiss_all({.why = "The fabric has stopped."});
+    dismissal_ = {.why = "The fabric has stopped."};
   else
-    machines_->dismiss_all({.why = end.error->message, .hint = end.error->hint, .is_error = true});
+    dismissal_ = {.why = end.error->message, .hint = end.error->hint, .is_error = true};
+  machines_->dismiss_all(*dismissal_);
+  end_when_heard(end, host_.now() + kHearMax);
+}
+
+/// Keeps the lease until then: a machine that has not heard it would lead next, and start everything again.
+void MachineSupervisor::end_when_heard(FabricEnd end, Host::TimePoint give_up_at) {
+  const auto unheard = machines_->list_undismissed();
+  if (!unheard.empty() && host_.now() < give_up_at)
+    return hear_timer_.expires_after(kHearEvery, [this, end, give_up_at] { end_when_heard(end, give_up_at); });
+  for (const std::string& machine : unheard)
+    membership_.evict(machine, "did not hear that the fabric has stopped", [](bool) {});
   finish(end.exit_code, end.error);
 }
 
@@ -437,6 +451,7 @@ void MachineSupervisor::finish(int exit_code, std::optional<SupervisorError> err
   fetch_timer_.cancel();
   fetch_.end();
   leave_timer_.cancel();
+  hear_timer_.cancel();
   start_timer_.cancel();
   reach_.end();
   if (error) say(LogLevel::error, error->message);

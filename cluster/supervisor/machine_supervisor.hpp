@@ -125,6 +125,7 @@ class MachineSupervisor {
   void evict(const Partitions::Eviction& eviction);
   [[nodiscard]] std::expected<std::optional<ModuleCopy>, SupervisorError> find_module(Takeover& takeover);
   void on_fabric_end(const FabricEnd& end);
+  void end_when_heard(FabricEnd end, Host::TimePoint give_up_at);
 
   void finish(int exit_code, std::optional<SupervisorError> error);
   void say(protocol::LogLevel level, std::string message);
@@ -163,6 +164,7 @@ class MachineSupervisor {
   OpenLinks links_;
   std::optional<std::vector<storage::Store::ShardRow>> rows_;  // read as the leader
   std::unique_ptr<Fabric> fabric_;
+  std::optional<protocol::Dismiss> dismissal_;  // of all machines, when the fabric has ended
   std::vector<ControlReply> stop_watchers_;
   bool is_leaving_ = false;
   bool is_dismissed_ = false;
@@ -177,6 +179,7 @@ class MachineSupervisor {
   Timer rows_timer_{host_};
   Timer fetch_timer_{host_};
   Timer leave_timer_{host_};
+  Timer hear_timer_{host_};
   Timer start_timer_{host_};  // until there is a lease
 };
 

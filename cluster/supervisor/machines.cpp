@@ -219,6 +219,14 @@ void Machines::dismiss_all(const protocol::Dismiss& message) {
     if (name != self_) try_send(machine, message);
 }
 
+/// Nothing follows a Dismiss.
+std::vector<std::string> Machines::list_undismissed() const {
+  std::vector<std::string> undismissed;
+  for (const auto& [name, machine] : machines_)
+    if (name != self_ && (!machine.has_arrived || !machine.kept.list().empty())) undismissed.push_back(name);
+  return undismissed;
+}
+
 // ---- processes ----
 
 std::unique_ptr<NodeProcess> Machines::spawn(const std::string& name, std::vector<std::string> arguments,

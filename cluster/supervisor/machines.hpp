@@ -81,8 +81,11 @@ class Machines {
   void tell_notes(protocol::FabricNotes notes);
   void dismiss(const std::string& machine, const protocol::Dismiss& message);
   void dismiss_all(const protocol::Dismiss& message);
+  /// The others with a key that have not confirmed a Dismiss, or may have none yet.
+  [[nodiscard]] std::vector<std::string> list_undismissed() const;
   /// This supervisor leads no more, and says nothing more: the processes are the next leader's.
   void abandon() { is_abandoned_ = true; }
+  [[nodiscard]] bool is_abandoned() const { return is_abandoned_; }
 
   [[nodiscard]] const std::string& self() const { return self_; }
   /// That the machine has now, or had last.

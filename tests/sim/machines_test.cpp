@@ -249,11 +249,15 @@ TEST_CASE("machines: a leader that is told to stop twice ends at once, though it
   SimulatedMachines f(3);
   const std::size_t leader = *f.cluster.find_leader();
   const auto supervisor = f.supervisor_of(leader);
-  f.cut_from_leader();
+  const std::size_t other = f.cut_from_leader();
+  const auto followers = f.nodes_on(other);
+  REQUIRE(!followers.empty());
   f.cluster.stop_machine_in_order(leader);
   f.cluster.world().enter(
       supervisor, [&] { f.cluster.find_machine(leader)->supervisor().stop_at_once("requested again by SIGTERM"); });
   CHECK(f.cluster.world().run_until([&] { return f.supervisor_of(leader) != supervisor; }, 2s));
+  f.cluster.world().run_for(1s);
+  CHECK(f.nodes_on(other).empty());  // it has heard of it
 }
 
 TEST_CASE("machines: one that cannot open a connection to the next leader, which can to it, is evicted", "[sim]") {

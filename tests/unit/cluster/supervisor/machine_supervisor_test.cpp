@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 
 struct OneCopy final : MachineModules {
   std::expected<ModuleCopy, SupervisorError> take() override { return copy; }
-  [[nodiscard]] Generation next() const override { return copy.generation.next(); }
+  [[nodiscard]] ModuleCopy number(ModuleCopy numbered) override { return numbered; }
   void remove_all_but(Generation) override {}
   [[nodiscard]] std::optional<ModuleCopy> find(const protocol::ModuleOrigin&) override { return copy; }
   [[nodiscard]] std::expected<std::string, SupervisorError> take_in(const std::filesystem::path& path) override {
@@ -37,6 +37,18 @@ struct ElmLink final : LinkToMachine {
   void close() override { is_closed = true; }
   [[nodiscard]] bool is_sent() const override { return true; }
   [[nodiscard]] std::size_t unsent_bytes() const override { return 0; }
+
+  [[nodiscard]] std::optional<protocol::Dismiss> find_dismiss() const {
+    for (const protocol::ToMachine& message : sent)
+      if (const auto* dismiss = std::get_if<protocol::Dismiss>(&message)) return *dismiss;
+    return std::nullopt;
+  }
+  /// That it counts: all but Welcome and Counted.
+  [[nodiscard]] std::uint64_t count() const {
+    return static_cast<std::uint64_t>(std::ranges::count_if(sent, [](const auto& message) {
+      return !std::holds_alternative<protocol::Welcome>(message) && !std::holds_alternative<protocol::Counted>(message);
+    }));
+  }
 
   Events events;
   std::vector<protocol::ToMachine> sent;
@@ -101,6 +113,11 @@ struct SupervisorFixture : FabricFixture {
     settle();
     return link;
   }
+  void stop() {
+    supervisor->stop("requested by SIGTERM");
+    settle();
+  }
+
   OneCopy machine_modules;
   LocalCoordination coordination{[this] { return host.now(); },
                                  [this](Host::Task task) { host.post(std::move(task)); }};
@@ -111,6 +128,57 @@ struct SupervisorFixture : FabricFixture {
 };
 
 }  // namespace
+
+TEST_CASE("machine supervisor: a machine that greets when the fabric has ended is dismissed", "[cluster]") {
+  SupervisorFixture f;
+  f.stop();
+  CHECK(f.ended == kExitOk);  // it has nobody to wait for
+  f.add_elm();
+  const auto link = f.greet();
+  REQUIRE(link->find_dismiss());
+  CHECK(link->find_dismiss()->why == "The fabric has stopped.");
+  CHECK_FALSE(link->find_dismiss()->is_error);
+}
+
+TEST_CASE("machine supervisor: the fabric ends when the other machines have confirmed that they know", "[cluster]") {
+  SupervisorFixture f;
+  f.add_elm();
+  const auto link = f.greet();
+  f.stop();
+  CHECK_FALSE(f.ended);
+  link->events.on_closed();  // what it was sent did not arrive
+  f.pass(300ms);
+  CHECK_FALSE(f.ended);
+
+  const auto next = f.greet();
+  REQUIRE(next->find_dismiss());
+  next->events.on_message(protocol::Counted{next->count()});
+  f.pass(100ms);
+  CHECK(f.ended == kExitOk);
+  CHECK(f.evicted.empty());
+}
+
+TEST_CASE("machine supervisor: one that joins while the fabric ends is waited for, and dismissed", "[cluster]") {
+  SupervisorFixture f;
+  f.add_elm();
+  f.stop();
+  CHECK_FALSE(f.ended);
+  const auto link = f.greet();
+  REQUIRE(link->find_dismiss());
+  link->events.on_message(protocol::Counted{link->count()});
+  f.pass(100ms);
+  CHECK(f.ended == kExitOk);
+}
+
+TEST_CASE("machine supervisor: a machine that does not hear of the fabric's end is evicted", "[cluster]") {
+  SupervisorFixture f;
+  f.add_elm();
+  f.greet()->events.on_closed();
+  f.stop();
+  f.pass(2s);
+  CHECK(f.ended == kExitOk);
+  CHECK(f.evicted == std::vector<std::string>{"apart/evicted/elm"});
+}
 
 TEST_CASE("machine supervisor: a machine that is reached, but has no link to the leader, is evicted", "[cluster]") {
   SupervisorFixture f;
