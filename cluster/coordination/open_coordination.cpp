@@ -70,7 +70,7 @@ std::string describe_coordination(const CoordinationPlace& place) {
 
 std::unique_ptr<Coordination> open_coordination(const CoordinationPlace& place, std::chrono::nanoseconds lease,
                                                 boost::asio::io_context& context) {
-  if (place.setting == kInDatabase) return std::make_unique<PostgresCoordination>(context, place.store);
+  if (place.setting == kInDatabase) return std::make_unique<PostgresCoordination>(context, place.store, lease);
   auto etcd = parse_etcd_place(place.setting).value();
   auto opened = EtcdCoordination::make(
       context, {.endpoints = std::move(etcd.endpoints),

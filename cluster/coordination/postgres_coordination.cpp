@@ -29,6 +29,7 @@ constexpr auto kPollEvery = 2s;
 constexpr auto kRetryDelayFirst = 20ms;
 constexpr auto kRetryDelayMax = 2'000ms;
 constexpr std::size_t kOperationsMax = 10'000;
+constexpr int kSilencesPerLease = 3;
 
 std::string bytes_in(const PgRows& rows, std::size_t row, int column) { return std::string(rows.text(row, column)); }
 
@@ -39,11 +40,15 @@ std::vector<PgCall> alone(PgCall call) {
 
 }  // namespace
 
-PostgresCoordination::PostgresCoordination(boost::asio::io_context& context, std::string url)
+PostgresCoordination::PostgresCoordination(boost::asio::io_context& context, std::string url,
+                                           std::chrono::nanoseconds lease)
     : context_(context),
       url_(std::move(url)),
       client_(storage::to_signed(io::random_id())),
       retry_delay_(kRetryDelayFirst),
+      silence_first_(std::min(storage::kCoordinationSilenceMax,
+                              std::chrono::ceil<std::chrono::milliseconds>(lease / kSilencesPerLease))),
+      silence_(silence_first_),
       retry_timer_(context),
       poll_timer_(context),
       end_timer_(context) {
@@ -122,6 +127,7 @@ void PostgresCoordination::send_waiting() {
     ++under_way_;
     session_->send(std::move(begun.calls), [this, answer = std::move(begun.answer)](auto rows) mutable {
       --under_way_;
+      if (rows) silence_ = silence_first_;
       answer(std::move(rows));
     });
   }
@@ -130,12 +136,14 @@ void PostgresCoordination::send_waiting() {
 // ---- the connection ----
 
 void PostgresCoordination::connect() {
-  connecting_ = std::thread([this, alive = std::weak_ptr(alive_), work = boost::asio::make_work_guard(context_)] {
-    auto connected = open_coordination(url_, client_);
-    boost::asio::post(context_, [this, alive, connected = std::move(connected)]() mutable {
-      if (!alive.expired()) on_connected(std::move(connected));
-    });
-  });
+  const auto silence = std::exchange(silence_, std::min(silence_ * 2, storage::kCoordinationSilenceMax));
+  connecting_ =
+      std::thread([this, silence, alive = std::weak_ptr(alive_), work = boost::asio::make_work_guard(context_)] {
+        auto connected = open_coordination(url_, client_, silence);
+        boost::asio::post(context_, [this, alive, connected = std::move(connected)]() mutable {
+          if (!alive.expired()) on_connected(std::move(connected));
+        });
+      });
 }
 
 void PostgresCoordination::on_connected(std::expected<PgConnection, StoreError> connected) {

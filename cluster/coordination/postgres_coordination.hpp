@@ -13,7 +13,9 @@
 // differences.
 //
 // A connection that is lost is replaced, after a delay that grows. First its session is ended on the server, so that
-// nothing that was begun on it takes effect later than what follows.
+// nothing that was begun on it takes effect later than what follows. One that breaks silently is given up while there
+// is time to renew a lease through the next. If the next answers nothing either, the server may be slow: each one waits
+// twice as long as the one before, up to 5 s, until there is an answer.
 //
 // Not here:  the connection (postgres_session.hpp), the statements (postgres_coordination_sql.hpp).
 
@@ -39,7 +41,9 @@ class PostgresCoordination final : public Coordination {
  public:
   /// Begins to connect. Operations wait for that; if it fails they are answered with an error, and it is tried again.
   /// The role needs the rights that a store needs (runtime/storage/README.md), and the schema `epic` of the database.
-  PostgresCoordination(boost::asio::io_context& context, std::string url);
+  /// `lease`: the shortest that is opened. A connection without an answer for a third of it, 5 s at most, is replaced:
+  /// so a renewal that was lost with it can be made again in time.
+  PostgresCoordination(boost::asio::io_context& context, std::string url, std::chrono::nanoseconds lease);
   /// Waits for an attempt to connect that is under way, a few seconds at most. What is open is not answered any more.
   ~PostgresCoordination() override;
 
@@ -108,6 +112,8 @@ class PostgresCoordination final : public Coordination {
   std::shared_ptr<PgSession> session_;  // null: there is no connection
   std::thread connecting_;
   std::chrono::milliseconds retry_delay_;
+  const std::chrono::milliseconds silence_first_;
+  std::chrono::milliseconds silence_;  // of the next connection; it grows until one has answered
   boost::asio::steady_timer retry_timer_;
   std::deque<Begun> waiting_;  // to be sent
   std::size_t under_way_ = 0;

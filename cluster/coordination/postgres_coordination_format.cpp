@@ -78,8 +78,9 @@ std::expected<void, StoreError> make_tables(PgConnection& connection, const std:
 
 }  // namespace
 
-std::expected<PgConnection, StoreError> open_coordination(const std::string& url, std::int64_t client) {
-  auto connection = EPIC_TRY(PgConnection::open(url, storage::PgAccess::coordinate));
+std::expected<PgConnection, StoreError> open_coordination(const std::string& url, std::int64_t client,
+                                                          std::chrono::milliseconds silence) {
+  auto connection = EPIC_TRY(PgConnection::open(url, storage::PgAccess::coordinate, silence));
   EPIC_TRY(make_tables(connection, url));
   const std::array former{PgCall{&pg::kEndFormerSession, PgParams().add(client)}};
   EPIC_TRY(run(connection, former, "end the session before"));

@@ -3,6 +3,8 @@
 //
 // They are made or migrated like a store's (storage/postgres_format.hpp), under the same lock.
 
+#include <chrono>
+#include <cstdint>
 #include <expected>
 #include <string>
 
@@ -11,9 +13,9 @@
 namespace epic::cluster {
 
 /// A connection that is ready for a PgSession: tables, statements, and the hints of others' changes. `client` is any
-/// number of this client alone; the session that it had before has ended when this returns. Blocks, for several seconds
-/// if the server does not answer.
-[[nodiscard]] std::expected<storage::PgConnection, storage::StoreError> open_coordination(const std::string& url,
-                                                                                          std::int64_t client);
+/// number of this client alone; the session that it had before has ended when this returns. `silence` as
+/// PgConnection::open() has it. Blocks, for several seconds if the server does not answer.
+[[nodiscard]] std::expected<storage::PgConnection, storage::StoreError> open_coordination(
+    const std::string& url, std::int64_t client, std::chrono::milliseconds silence);
 
 }  // namespace epic::cluster

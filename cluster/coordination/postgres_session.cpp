@@ -31,7 +31,11 @@ std::shared_ptr<PgSession> PgSession::start(boost::asio::io_context& context, st
 }
 
 PgSession::PgSession(boost::asio::io_context& context, storage::PgConnection connection, Events events)
-    : socket_(context), silence_(context), raw_(std::move(connection).release()), events_(std::move(events)) {
+    : socket_(context),
+      silence_max_(connection.silence()),
+      silence_(context),
+      raw_(std::move(connection).release()),
+      events_(std::move(events)) {
   socket_.assign(libpq().PQsocket(raw_));
 }
 
@@ -145,10 +149,10 @@ void PgSession::take(pg_result* raw) {
 
 /// From now on, until it is cancelled.
 void PgSession::watch_silence() {
-  silence_.expires_after(storage::kCoordinationSilence);
+  silence_.expires_after(silence_max_);
   silence_.async_wait([self = shared_from_this(), began = ++silences_](const boost::system::error_code& error) {
     if (error || self->under_way_.empty() || began != self->silences_) return;
-    self->lose("no answer for 5 s");
+    self->lose(storage::PgConnection::silence_text(self->silence_max_));
   });
 }
 

@@ -6,12 +6,13 @@
 //
 // Invariant: each operation is answered once, in the order of the calls, and never before send() has returned. If the
 //            connection is lost, all that were not answered are then: nobody knows what became of them.
-// A server that is silent for kCoordinationSilence while it has something to answer counts as lost.
+// A server that is silent for the connection's silence() while it has something to answer counts as lost.
 // Not here:  connecting, which may take long (PgConnection::open, on another thread).
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <expected>
@@ -63,6 +64,7 @@ class PgSession : public std::enable_shared_from_this<PgSession> {
   void lose(std::string why);
 
   boost::asio::posix::stream_descriptor socket_;
+  const std::chrono::milliseconds silence_max_;
   boost::asio::steady_timer silence_;
   pg_conn* raw_;  // owned; null: lost, or closed
   Events events_;

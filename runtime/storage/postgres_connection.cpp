@@ -21,6 +21,8 @@ using namespace std::chrono_literals;
 // The server ends a statement of a writer before its client gives up, and then says why.
 constexpr auto kWriterSilence = 30s;
 constexpr auto kReaderSilence = 600s;
+constexpr std::chrono::seconds kConnectTimeout = 5s;
+constexpr std::chrono::seconds kConnectTimeoutMin = 2s;
 
 /// Of a session. A plan must not depend on what the server knows of the tables: that is little about new ones, and each
 /// statement has an index that fits. `synchronous_commit` is what the database has: with a synchronous standby it waits
@@ -45,11 +47,8 @@ constexpr std::array kPgReaderSettings{
     PgSetting{"idle_in_transaction_session_timeout", "10min"},
     PgSetting{"jit", "off"},
 };
-/// Well below kCoordinationSilence. The server closes a connection whose client is gone within 12 s, and with it goes
-/// what that keeps locked.
+/// The server closes a connection whose client is gone within 12 s, and with it goes what that keeps locked.
 constexpr std::array kPgCoordinationSettings{
-    PgSetting{"statement_timeout", "3s"},
-    PgSetting{"lock_timeout", "2s"},
     PgSetting{"tcp_keepalives_idle", "4"},
     PgSetting{"tcp_keepalives_interval", "2"},
     PgSetting{"tcp_keepalives_count", "4"},
@@ -110,6 +109,25 @@ std::string pg_hosts_text(std::string_view text) {
     if (!text.contains('\n')) break;
   }
   return all;
+}
+
+/// For PgAccess::coordinate it is what was asked for.
+std::chrono::milliseconds pg_silence_of(PgAccess access, std::chrono::milliseconds asked) {
+  switch (access) {
+    case PgAccess::write:
+      return kWriterSilence;
+    case PgAccess::read:
+      return kReaderSilence;
+    case PgAccess::coordinate:
+      break;
+  }
+  return asked;
+}
+
+/// For each host. libpq waits for 2 s at least.
+std::chrono::seconds pg_connect_timeout_of(PgAccess access, std::chrono::milliseconds silence) {
+  if (access != PgAccess::coordinate) return kConnectTimeout;
+  return std::clamp(std::chrono::floor<std::chrono::seconds>(silence), kConnectTimeoutMin, kConnectTimeout);
 }
 
 /// What the database is for, and where.
@@ -213,7 +231,8 @@ std::expected<void, std::string> PgConnection::check_url(const std::string& url)
   return {};
 }
 
-std::expected<PgConnection, StoreError> PgConnection::open(const std::string& url, PgAccess access) {
+std::expected<PgConnection, StoreError> PgConnection::open(const std::string& url, PgAccess access,
+                                                           std::chrono::milliseconds silence) {
   if (const auto loaded = load_libpq(); !loaded)
     return std::unexpected(StoreError{StoreErrorCode::incompatible,
                                       fmt::format("cannot open {}: {}.", pg_place(access, url), loaded.error())});
@@ -233,11 +252,14 @@ std::expected<PgConnection, StoreError> PgConnection::open(const std::string& ur
                             "dbname",
                             read->has_several_hosts ? "target_session_attrs" : nullptr,
                             static_cast<const char*>(nullptr)};
+  silence = pg_silence_of(access, silence);
+  const std::string connect_timeout = fmt::format("{}", pg_connect_timeout_of(access, silence).count());
   const std::array values{
-      "5", "10000", "5", "2", "3", "epic", read->for_libpq.c_str(), "read-write", static_cast<const char*>(nullptr)};
+      connect_timeout.c_str(),          "10000", "5", "2", "3", "epic", read->for_libpq.c_str(), "read-write",
+      static_cast<const char*>(nullptr)};
   PGconn* const raw = libpq().PQconnectdbParams(keywords.data(), values.data(), /*expand_dbname=*/1);
   if (raw == nullptr) return std::unexpected(StoreError{StoreErrorCode::busy, "no memory to connect to a database"});
-  PgConnection connection(url, access, raw);
+  PgConnection connection(url, access, silence, raw);
   libpq().PQsetNoticeReceiver(raw, &pg_ignore_notice, nullptr);
   if (libpq().PQstatus(raw) != CONNECTION_OK) {
     // libpq keeps no SQLSTATE of a refused connection.
@@ -257,18 +279,6 @@ std::expected<PgConnection, StoreError> PgConnection::open(const std::string& ur
   return connection;
 }
 
-std::chrono::milliseconds PgConnection::silence_of(PgAccess access) {
-  switch (access) {
-    case PgAccess::write:
-      return kWriterSilence;
-    case PgAccess::read:
-      return kReaderSilence;
-    case PgAccess::coordinate:
-      break;
-  }
-  return kCoordinationSilence;
-}
-
 std::expected<void, StoreError> PgConnection::set_up(PgAccess access, Failover failover) {
   std::vector<PgCall> calls;
   const auto add = [&](const PgSetting& setting) {
@@ -281,9 +291,15 @@ std::expected<void, StoreError> PgConnection::set_up(PgAccess access, Failover f
     case PgAccess::read:
       std::ranges::for_each(kPgReaderSettings, add);
       break;
-    case PgAccess::coordinate:
+    case PgAccess::coordinate: {
       std::ranges::for_each(kPgCoordinationSettings, add);
+      // Well below the silence, so that the server says why.
+      const std::string statement = fmt::format("{}ms", (silence_ * 3 / 5).count());
+      const std::string lock = fmt::format("{}ms", (silence_ * 2 / 5).count());
+      add({"statement_timeout", statement});
+      add({"lock_timeout", lock});
       break;
+    }
   }
   if (const auto done = run(calls); !done) return std::unexpected(error("set up the session", done.error()));
   if (access == PgAccess::read) return {};
@@ -423,10 +439,14 @@ bool PgConnection::wait() {
 PgFailure PgConnection::lost(std::string_view why) {
   std::string message(why);
   if (message.empty() && raw_) message = libpq().PQerrorMessage(raw_.get());
-  if (message.empty()) message = fmt::format("no answer for {} s", silence_ / 1s);
+  if (message.empty()) message = silence_text(silence_);
   raw_.reset();
   prepared_.clear();
   return {.message = pg_first_line(message)};
+}
+
+std::string PgConnection::silence_text(std::chrono::milliseconds silence) {
+  return fmt::format("no answer for {:.3g} s", std::chrono::duration<double>(silence).count());
 }
 
 StoreError PgConnection::error(const std::string& url, PgAccess access, std::string_view doing,

@@ -85,13 +85,16 @@ enum class PgAccess : std::uint8_t {
   coordinate,  // writes little, and has to know soon whether it was done
 };
 
-/// A connection to coordinate is given up after this time without an answer.
-inline constexpr std::chrono::seconds kCoordinationSilence{5};
+/// A connection to coordinate is given up after at most this time without an answer.
+inline constexpr std::chrono::milliseconds kCoordinationSilenceMax{5'000};
 
 /// One thread at a time.
 class PgConnection {
  public:
-  static std::expected<PgConnection, StoreError> open(const std::string& url, PgAccess access);
+  /// `silence`: after which a connection to coordinate is given up. Connecting to one host takes as long, but whole
+  /// seconds, and 2 s at least, and the server ends a statement earlier.
+  static std::expected<PgConnection, StoreError> open(const std::string& url, PgAccess access,
+                                                      std::chrono::milliseconds silence = kCoordinationSilenceMax);
   /// Refuses what is no URL of a database, or one that epic cannot use.
   static std::expected<void, std::string> check_url(const std::string& url);
 
@@ -100,6 +103,11 @@ class PgConnection {
 
   /// Gives the connection away, in pipeline mode and without anything under way; PQfinish() closes it.
   [[nodiscard]] pg_conn* release() && { return raw_.release(); }
+
+  /// After which it counts as lost.
+  [[nodiscard]] std::chrono::milliseconds silence() const { return silence_; }
+  /// "no answer for 5 s"
+  [[nodiscard]] static std::string silence_text(std::chrono::milliseconds silence);
 
   /// After it was lost, every run() fails at once.
   [[nodiscard]] bool is_open() const { return raw_ != nullptr; }
@@ -115,10 +123,9 @@ class PgConnection {
     void operator()(pg_conn* raw) const;
   };
   using Result = std::unique_ptr<pg_result, void (*)(pg_result*)>;
-  PgConnection(std::string url, PgAccess access, pg_conn* raw)
-      : url_(std::move(url)), access_(access), silence_(silence_of(access)), raw_(raw) {}
+  PgConnection(std::string url, PgAccess access, std::chrono::milliseconds silence, pg_conn* raw)
+      : url_(std::move(url)), access_(access), silence_(silence), raw_(raw) {}
 
-  static std::chrono::milliseconds silence_of(PgAccess access);
   enum class Failover : std::uint8_t { any, lossless };
   std::expected<void, StoreError> set_up(PgAccess access, Failover failover);
   bool send(const PgCall& call, std::vector<const PgStatement*>& preparing);

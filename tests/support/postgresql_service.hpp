@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
+#include <chrono>
 #include <memory>
 #include <vector>
 
@@ -26,9 +27,13 @@ class Postgresql final : public CoordinationServer {
   PostgresServer& server = PostgresServer::shared();
   const std::string url = server.make_database();
 
-  cluster::PostgresCoordination& connect() override {
-    return *clients_.emplace_back(std::make_unique<cluster::PostgresCoordination>(context_, url));
+  cluster::PostgresCoordination& connect() override { return connect_to(url); }
+  /// A client through a relay, or for leases that are shorter or longer.
+  cluster::PostgresCoordination& connect_to(const std::string& address,
+                                            std::chrono::nanoseconds lease = std::chrono::seconds(15)) {
+    return *clients_.emplace_back(std::make_unique<cluster::PostgresCoordination>(context_, address, lease));
   }
+  [[nodiscard]] boost::asio::io_context& context() { return context_; }
   void run_some() override {
     context_.restart();
     if (context_.run_one_for(std::chrono::milliseconds(20)) > 0) context_.poll();

@@ -2,19 +2,25 @@
 
 #include "cluster/coordination/postgres_coordination.hpp"
 
+#include <fmt/format.h>
 #include <signal.h>
 
 #include <array>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <catch2/catch.hpp>
 #include <memory>
 #include <optional>
 #include <vector>
 
+#include "cluster/coordination/lease_keeper.hpp"
 #include "support/postgres_place.hpp"
 #include "support/postgresql_service.hpp"
+#include "support/tcp_relay.hpp"
 
 using namespace epic::cluster;
 using namespace std::chrono_literals;
+using epic::io::BootTime;
 using epic::storage::PgStatement;
 using epic::storage::test::must_run;
 using epic::storage::test::other_session;
@@ -136,6 +142,43 @@ TEST_CASE("postgres coordination: a change is heard without a hint", "[cluster][
   service.server.run_sql(service.url, silent_change("k1", "a"));
   service.run_until("the change is heard", [&] { return user.heard_so_far().size() == 1; });
   CHECK(user.heard_so_far() == Heard{"k1=a"});
+}
+
+TEST_CASE("postgres coordination: a connection that breaks silently costs no lease", "[cluster][postgres]") {
+  Postgresql service;
+  epic::test::TcpRelay relay(service.context(), boost::asio::local::stream_protocol::endpoint(
+                                                    (service.server.directory() / ".s.PGSQL.5432").string()));
+  const std::string path = service.url.substr(service.url.find('@') + 1);
+  const std::string through_relay = fmt::format("postgresql://{}@127.0.0.1:{}{}", epic::test::PostgresServer::kRole,
+                                                relay.port(), path.substr(0, path.find('?')));
+  CoordinationUser other(service);  // ends what is overdue
+  other.listen("k");
+  const LeaseSettings lease;
+  boost::asio::steady_timer timer(service.context());
+  int renewals = 0;
+  bool is_lost = false;
+  std::vector<std::string> delays;
+  LeaseKeeper* waked = nullptr;
+  LeaseKeeper keeper(service.connect_to(through_relay, lease.timeout), lease,
+                     {.boot_now = [] { return epic::io::boot_now(); },
+                      .wake_after =
+                          [&](std::chrono::nanoseconds delay) {
+                            timer.expires_after(delay);
+                            timer.async_wait([&](const boost::system::error_code& error) {
+                              if (!error) waked->on_time();
+                            });
+                          },
+                      .on_renewed = [&](BootTime) { ++renewals; },
+                      .on_lost = [&] { is_lost = true; },
+                      .on_delayed = [&](const std::string& why) { delays.push_back(why); }});
+  waked = &keeper;
+  keeper.open();
+  service.run_until("the lease is renewed", [&] { return renewals == 2; });
+  for (std::size_t i = 0; i < relay.connection_count(); ++i) relay.lose_packets(i);
+  service.run_until("the lease is renewed twice more, or lost", [&] { return renewals == 4 || is_lost; });
+  CHECK_FALSE(is_lost);
+  REQUIRE_FALSE(delays.empty());
+  CHECK_THAT(delays.front(), Catch::Contains("no answer for 1.67 s"));
 }
 
 TEST_CASE("postgres coordination: a watcher that is too far behind hears of the differences", "[cluster][postgres]") {
