@@ -31,7 +31,11 @@ struct PgSetting {
   std::string_view name;
   std::string_view value;
 };
+/// Whatever the database or the role has: a statement sees what was committed while it, or one before it, waited for a
+/// lock. Otherwise the server would refuse it, each time.
+constexpr PgSetting kPgReadCommitted{"default_transaction_isolation", "read committed"};
 constexpr std::array kPgWriterSettings{
+    kPgReadCommitted,
     PgSetting{"statement_timeout", "20s"},
     PgSetting{"lock_timeout", "5s"},
     PgSetting{"idle_in_transaction_session_timeout", "10s"},
@@ -42,6 +46,7 @@ constexpr std::array kPgWriterSettings{
     PgSetting{"jit", "off"},
 };
 constexpr std::array kPgReaderSettings{
+    kPgReadCommitted,
     PgSetting{"default_transaction_read_only", "on"},
     PgSetting{"lock_timeout", "5s"},
     PgSetting{"idle_in_transaction_session_timeout", "10min"},
@@ -49,6 +54,7 @@ constexpr std::array kPgReaderSettings{
 };
 /// The server closes a connection whose client is gone within 12 s, and with it goes what that keeps locked.
 constexpr std::array kPgCoordinationSettings{
+    kPgReadCommitted,
     PgSetting{"tcp_keepalives_idle", "4"},
     PgSetting{"tcp_keepalives_interval", "2"},
     PgSetting{"tcp_keepalives_count", "4"},

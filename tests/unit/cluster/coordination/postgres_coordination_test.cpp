@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -104,6 +105,33 @@ TEST_CASE("postgres coordination: an operation whose connection is ended under w
   must_run(other, kPgLetGo);
   CHECK(user.put("k1", "new", lease));
   CHECK(user.heard() == Heard{"k1=new"});
+}
+
+TEST_CASE("postgres coordination: the isolation level that the database has does not matter", "[cluster][postgres]") {
+  Postgresql service;
+  const std::string database = service.server.run_sql(service.url, "SELECT current_database()");
+  service.server.run_sql(service.url, "ALTER DATABASE " + database + " SET default_transaction_isolation = " +
+                                          GENERATE("'repeatable read'", "'serializable'"));
+  CoordinationUser first(service);
+  CoordinationUser second(service);
+  const LeaseId first_lease = first.open_lease();
+  const LeaseId second_lease = second.open_lease();
+  auto other = other_session(service.url);
+  must_run(other, kPgHoldAll);
+  std::vector<std::string> answers;
+  const auto note = [&](const std::expected<bool, CoordinationError>& is_put) {
+    answers.push_back(is_put ? *is_put ? "put" : "refused" : is_put.error().message);
+  };
+  first.coordination.put_if_absent("k", "1", first_lease, note);
+  second.coordination.put_if_absent("k", "2", second_lease, note);
+  while (service.server.run_sql(service.url,
+                                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+                                "AND wait_event = 'advisory'") != "2")
+    service.run_some();
+  must_run(other, kPgLetGo);
+  service.run_until("both are answered", [&] { return answers.size() == 2; });
+  std::ranges::sort(answers);
+  CHECK(answers == std::vector<std::string>{"put", "refused"});
 }
 
 TEST_CASE("postgres coordination: what a stopped session still has to do is not done behind what came after it",
