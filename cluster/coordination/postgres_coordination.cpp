@@ -127,7 +127,7 @@ void PostgresCoordination::send_waiting() {
     ++under_way_;
     session_->send(std::move(begun.calls), [this, answer = std::move(begun.answer)](auto rows) mutable {
       --under_way_;
-      if (rows) silence_ = silence_first_;
+      if (rows) on_answered();
       answer(std::move(rows));
     });
   }
@@ -152,8 +152,6 @@ void PostgresCoordination::on_connected(std::expected<PgConnection, StoreError> 
     answer_waiting(connected.error().message);
     return retry_later(connected.error().message);
   }
-  trouble_.clear();
-  retry_delay_ = kRetryDelayFirst;
   session_ = PgSession::start(
       context_, *std::move(connected),
       {.on_notification = [this] { poll(Poll::hinted); }, .on_lost = [this](const std::string& why) { on_lost(why); }});
@@ -165,6 +163,13 @@ void PostgresCoordination::on_connected(std::expected<PgConnection, StoreError> 
   for (Begun& begun : later) waiting_.push_back(std::move(begun));
   send_waiting();
   await_next_poll();
+}
+
+/// A server may take connections, and refuse what is asked of it.
+void PostgresCoordination::on_answered() {
+  trouble_.clear();
+  retry_delay_ = kRetryDelayFirst;
+  silence_ = silence_first_;
 }
 
 /// All that was under way has been answered.

@@ -53,7 +53,7 @@ class PostgresCoordination final : public Coordination {
   void put_if_absent(std::string_view key, std::string_view value, LeaseId lease, Done<bool> done) override;
   void watch(std::string_view prefix, Watcher watcher) override;
 
-  /// Why there is no connection; empty: there is one, or the first attempt has not ended.
+  /// Why nothing can be asked; empty: an operation was answered since, or the first attempt to connect has not ended.
   [[nodiscard]] const std::string& trouble() const { return trouble_; }
 
  private:
@@ -84,6 +84,7 @@ class PostgresCoordination final : public Coordination {
   // ---- the connection
   void connect();
   void on_connected(std::expected<storage::PgConnection, storage::StoreError> connected);
+  void on_answered();
   void on_lost(const std::string& why);
   void retry_later(std::string why);
   void answer_waiting(const std::string& why);
@@ -111,7 +112,7 @@ class PostgresCoordination final : public Coordination {
   std::string trouble_;
   std::shared_ptr<PgSession> session_;  // null: there is no connection
   std::thread connecting_;
-  std::chrono::milliseconds retry_delay_;
+  std::chrono::milliseconds retry_delay_;  // grows as well
   const std::chrono::milliseconds silence_first_;
   std::chrono::milliseconds silence_;  // of the next connection; it grows until one has answered
   boost::asio::steady_timer retry_timer_;

@@ -27,12 +27,24 @@ using epic::storage::test::must_run;
 using epic::storage::test::other_session;
 using epic::test::CoordinationUser;
 using epic::test::Postgresql;
+using epic::test::TcpRelay;
 
 namespace {
 
 using Heard = std::vector<std::string>;
 constexpr PgStatement kPgHoldAll{"", "SELECT pg_advisory_lock(7309454)"};
 constexpr PgStatement kPgLetGo{"", "SELECT pg_advisory_unlock(7309454)"};
+
+boost::asio::local::stream_protocol::endpoint socket_of(const Postgresql& service) {
+  return (service.server.directory() / ".s.PGSQL.5432").string();
+}
+
+/// Of the service's database.
+std::string url_through(const TcpRelay& relay, const Postgresql& service) {
+  const std::string database = service.url.substr(service.url.find('@') + 1);
+  return fmt::format("postgresql://{}@127.0.0.1:{}{}", epic::test::PostgresServer::kRole, relay.port(),
+                     database.substr(0, database.find('?')));
+}
 
 /// What another client does, without a hint.
 std::string silent_change(const std::string& key, const std::string& value) {
@@ -77,7 +89,11 @@ TEST_CASE("postgres coordination: a database that cannot be reached is named, an
   CHECK_THAT(message, Catch::Contains(service.url) && Catch::Contains("Check that the database server runs"));
   CHECK_THAT(client.trouble(), Catch::Contains(service.url));
   service.start();
-  service.run_until("there is a connection", [&] { return client.trouble().empty(); });
+  service.run_until("an operation is answered", [&] {
+    client.renew(LeaseId{1}, [](const auto&) {});
+    service.run_some();
+    return client.trouble().empty();
+  });
 }
 
 TEST_CASE("postgres coordination: an operation whose connection is ended under way is answered once, with an error",
@@ -174,11 +190,7 @@ TEST_CASE("postgres coordination: a change is heard without a hint", "[cluster][
 
 TEST_CASE("postgres coordination: a connection that breaks silently costs no lease", "[cluster][postgres]") {
   Postgresql service;
-  epic::test::TcpRelay relay(service.context(), boost::asio::local::stream_protocol::endpoint(
-                                                    (service.server.directory() / ".s.PGSQL.5432").string()));
-  const std::string path = service.url.substr(service.url.find('@') + 1);
-  const std::string through_relay = fmt::format("postgresql://{}@127.0.0.1:{}{}", epic::test::PostgresServer::kRole,
-                                                relay.port(), path.substr(0, path.find('?')));
+  TcpRelay relay(service.context(), socket_of(service));
   CoordinationUser other(service);  // ends what is overdue
   other.listen("k");
   const LeaseSettings lease;
@@ -187,7 +199,7 @@ TEST_CASE("postgres coordination: a connection that breaks silently costs no lea
   bool is_lost = false;
   std::vector<std::string> delays;
   LeaseKeeper* waked = nullptr;
-  LeaseKeeper keeper(service.connect_to(through_relay, lease.timeout), lease,
+  LeaseKeeper keeper(service.connect_to(url_through(relay, service), lease.timeout), lease,
                      {.boot_now = [] { return epic::io::boot_now(); },
                       .wake_after =
                           [&](std::chrono::nanoseconds delay) {
@@ -207,6 +219,32 @@ TEST_CASE("postgres coordination: a connection that breaks silently costs no lea
   CHECK_FALSE(is_lost);
   REQUIRE_FALSE(delays.empty());
   CHECK_THAT(delays.front(), Catch::Contains("no answer for 1.67 s"));
+}
+
+TEST_CASE(
+    "postgres coordination: a database that takes connections and refuses operations is connected to ever more rarely",
+    "[cluster][postgres]") {
+  Postgresql service;
+  TcpRelay relay(service.context(), socket_of(service));
+  PostgresCoordination& client = service.connect_to(url_through(relay, service));
+  CoordinationUser user(service, client);
+  user.listen("k");
+  REQUIRE(user.heard().empty());
+  const std::string set = "ALTER DATABASE " + service.server.run_sql(service.url, "SELECT current_database()") +
+                          " SET default_transaction_read_only = ";
+  service.server.run_sql(service.url, set + "on");
+  const std::size_t before = relay.connection_count();
+  service.break_connections();
+  service.run_until("it has connected six times", [&] { return relay.connection_count() == before + 6; });
+  const auto connected_at = std::chrono::steady_clock::now();
+  service.run_until("it has connected once more", [&] { return relay.connection_count() == before + 7; });
+  CHECK(std::chrono::steady_clock::now() - connected_at >= 1s);  // 20 ms before the first, and twice as long each time
+  CHECK_THAT(client.trouble(), Catch::Contains("read-only"));
+
+  service.server.run_sql(service.url, "BEGIN READ WRITE; " + set + "off; COMMIT");
+  service.server.run_sql(service.url, silent_change("k1", "a"));
+  service.run_until("the change is heard", [&] { return user.heard_so_far().size() == 1; });
+  CHECK(client.trouble().empty());
 }
 
 TEST_CASE("postgres coordination: a watcher that is too far behind hears of the differences", "[cluster][postgres]") {
