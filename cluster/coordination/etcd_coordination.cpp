@@ -42,6 +42,9 @@ using Expected = std::expected<Result, CoordinationError>;
 struct Listener {
   EtcdWatch heard;
   Coordination::Watcher watcher;
+  EtcdHttp::Stream* stream = nullptr;  // while it follows the changes
+  std::optional<std::uint64_t> behind_at =
+      {};  // the revision that it had heard when a check found it to lack something
 };
 
 struct OpenLease {
@@ -66,7 +69,7 @@ struct Put {
 struct Read {
   std::shared_ptr<Listener> listener;
 };
-/// Is the server that the watches use still one?
+/// Is the server that the watches use still one, and do they hear of everything?
 struct Check {};
 
 using Operation = std::variant<OpenLease, Renew, Revoke, Put, Read, Check>;
@@ -127,6 +130,7 @@ struct EtcdCoordination::State {
   std::chrono::nanoseconds check_interval;
   asio::steady_timer check_timer;
   bool is_checking = false;
+  std::vector<std::shared_ptr<Listener>> listeners;  // shared with the coroutine that reads for it, or follows
   std::deque<Operation> waiting;
   std::deque<Operation> abandoned;  // they waited behind one whose answer did not come
   bool is_running = false;
@@ -252,7 +256,12 @@ asio::awaitable<void> EtcdCoordination::State::follow(Self self, std::shared_ptr
   while (!self->is_closed) {
     const EtcdWatch& heard = listener->heard;
     auto stream = co_await self->http.open_stream("/v3/watch", etcd::watch_from(heard.prefix(), heard.revision() + 1));
-    if (stream && !co_await self->tell_changes(*listener, **stream)) co_return begin(self, Read{std::move(listener)});
+    if (stream) {
+      listener->stream = stream->get();
+      const bool is_complete = co_await self->tell_changes(*listener, **stream);
+      listener->stream = nullptr;
+      if (!is_complete) co_return begin(self, Read{std::move(listener)});
+    }
     if (self->is_closed) co_return;
     timer.expires_after(kRetryDelay);
     co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
@@ -279,9 +288,18 @@ void EtcdCoordination::State::tell(const Listener& listener, const EtcdWatch::Ch
     if (!is_closed) listener.watcher(change);
 }
 
+/// A server that does not answer is left, by the streams as well. A stream through which nothing has come since the
+/// check before, though something is missing, has lost its server while others answer.
 asio::awaitable<void> EtcdCoordination::State::carry_out(Self self, Check&) {
-  // A server that does not answer is left, by the streams as well.
-  static_cast<void>(co_await self->ask("kv/range", etcd::count_all(self->root)));
+  for (std::size_t i = 0; i < self->listeners.size(); ++i) {
+    const std::shared_ptr<Listener> listener = self->listeners[i];
+    const auto newest = co_await self->ask_for<etcd::Range>("kv/range", etcd::read_newest(listener->heard.prefix()));
+    if (!newest || self->is_closed) co_return;
+    const std::uint64_t heard = listener->heard.revision();
+    const bool is_behind = listener->stream != nullptr && !listener->heard.has_heard(*newest);
+    const auto before = std::exchange(listener->behind_at, is_behind ? std::optional(heard) : std::nullopt);
+    if (is_behind && before == heard) self->http.end(*listener->stream);
+  }
 }
 
 asio::awaitable<void> EtcdCoordination::State::keep_checking(Self self) {
@@ -323,7 +341,9 @@ void EtcdCoordination::put_if_absent(std::string_view key, std::string_view valu
 }
 
 void EtcdCoordination::watch(std::string_view prefix, Watcher watcher) {
-  State::begin(state_, Read{std::make_shared<Listener>(EtcdWatch(state_->root, prefix), std::move(watcher))});
+  auto listener = std::make_shared<Listener>(EtcdWatch(state_->root, prefix), std::move(watcher));
+  state_->listeners.push_back(listener);
+  State::begin(state_, Read{std::move(listener)});
   if (!std::exchange(state_->is_checking, true))
     asio::co_spawn(state_->context, State::keep_checking(state_), asio::detached);
 }

@@ -14,7 +14,8 @@
 //          later than operations that were begun after it.
 // Watch:   every change, in order, also across reconnects, unless etcd has compacted what was missed, or has been
 //          restored from a copy. Then the difference is called back: first the keys that have gone, by key, then the
-//          new ones in the order in which they were put. A server that does not answer is noticed by reads that check.
+//          new ones in the order in which they were put. Reads that check notice a server that does not answer, and a
+//          watch that lacks a change for longer than from one of them to the next.
 //
 // When it is destroyed, operations that are under way are not answered any more.
 

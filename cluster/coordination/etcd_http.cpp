@@ -1,6 +1,9 @@
 #include "cluster/coordination/etcd_http.hpp"
 
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
@@ -46,6 +49,18 @@ http::request<http::string_body> make_request(const EtcdEndpoint& server, std::s
   request.body() = std::move(body);
   request.prepare_payload();
   return request;
+}
+
+/// A stream that waits for news sends nothing itself: without this it would never notice that the other machine is
+/// gone.
+void set_keepalive(tcp::socket& socket) {
+  const auto set = [&](int level, int name, int value) {
+    static_cast<void>(::setsockopt(socket.native_handle(), level, name, &value, sizeof(value)));
+  };
+  set(SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(IPPROTO_TCP, TCP_KEEPIDLE, 5);  // seconds
+  set(IPPROTO_TCP, TCP_KEEPINTVL, 2);
+  set(IPPROTO_TCP, TCP_KEEPCNT, 3);
 }
 
 }  // namespace
@@ -118,6 +133,8 @@ void EtcdHttp::close() {
   for (Stream* const stream : streams_) stream->held->stream.close();
 }
 
+void EtcdHttp::end(Stream& stream) { stream.held->stream.close(); }
+
 /// Connections lead to the next server from here on, unless another has noticed before.
 void EtcdHttp::leave_server(std::size_t server) {
   if (server_ == server) server_ = (server_ + 1) % endpoints_.size();
@@ -142,6 +159,7 @@ asio::awaitable<std::string> EtcdHttp::try_connect(Connection& connection) {
   const auto [failed, connected] = co_await connection.stream.async_connect(addresses, kAsTuple);
   if (failed) co_return failed.message();
   connection.stream.socket().set_option(tcp::no_delay(true), error);
+  set_keepalive(connection.stream.socket());
   co_return is_closed_ ? "it was closed" : "";
 }
 

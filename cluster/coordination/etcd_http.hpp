@@ -3,7 +3,8 @@
 //
 // One connection, which is kept, carries the requests, one at a time; each stream of answers has one of its own. All of
 // them lead to the same server. One that cannot be reached, does not answer in time or answers that it has no leader is
-// left for the next in the list, also by the streams: a server that answers nothing sends no changes either.
+// left for the next in the list, also by the streams: a server that answers nothing sends no changes either. An address
+// may stand for several servers, of which only the one of a stream has gone: who follows it has to find that out.
 //
 // A request is sent once. If its connection is lost before the answer has come, nobody knows whether it was carried
 // out, and it may still be carried out later. So a connection that has ended while it was idle is replaced first.
@@ -63,6 +64,8 @@ class EtcdHttp {
   boost::asio::awaitable<Result<StreamPointer>> open_stream(std::string path, std::string body);
   /// The next line, without a limit of time after the first. An error ends the stream.
   boost::asio::awaitable<Result<std::string>> next_line(Stream& stream);
+  /// Ends it with an error.
+  void end(Stream& stream);
 
   /// Ends everything that is under way with an error.
   void close();

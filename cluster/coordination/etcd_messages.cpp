@@ -69,9 +69,12 @@ std::string remove_held(const std::vector<std::string>& keys, std::uint64_t leas
 
 std::string read_all(std::string_view prefix) { return protocol::print_json(keys_below(prefix)); }
 
-std::string count_all(std::string_view prefix) {
+std::string read_newest(std::string_view prefix) {
   json::object request = keys_below(prefix);
-  request["count_only"] = true;
+  request["sort_order"] = "DESCEND";
+  request["sort_target"] = "MOD";
+  request["limit"] = "1";
+  request["keys_only"] = true;
   return protocol::print_json(request);
 }
 

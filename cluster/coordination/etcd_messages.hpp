@@ -60,8 +60,9 @@ BOOST_DESCRIBE_STRUCT(TransactionDone, (), (succeeded))
 struct Range {
   Header header;
   std::vector<KeyValue> kvs;
+  std::string count = {};  // of all keys, also beyond a limit
 };
-BOOST_DESCRIBE_STRUCT(Range, (), (header, kvs))
+BOOST_DESCRIBE_STRUCT(Range, (), (header, kvs, count))
 
 struct Event {
   std::string type;  // DELETE, or empty: put
@@ -97,8 +98,8 @@ BOOST_DESCRIBE_STRUCT(WatchLine, (), (result))
 /// In this order, those that the lease holds.
 [[nodiscard]] std::string remove_held(const std::vector<std::string>& keys, std::uint64_t lease);
 [[nodiscard]] std::string read_all(std::string_view prefix);
-/// A read without an answer worth reading, which only a server can answer that has a leader.
-[[nodiscard]] std::string count_all(std::string_view prefix);
+/// The key that was put last, without its value, and how many there are.
+[[nodiscard]] std::string read_newest(std::string_view prefix);
 [[nodiscard]] std::string watch_from(std::string_view prefix, std::uint64_t revision);
 
 }  // namespace epic::cluster::etcd

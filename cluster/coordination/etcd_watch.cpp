@@ -9,6 +9,13 @@ std::string EtcdWatch::key_of(const etcd::KeyValue& entry) const {
   return etcd::text_of(entry.key).substr(root_.size());
 }
 
+bool EtcdWatch::has_heard(const etcd::Range& newest) const {
+  std::uint64_t changed = 0;
+  for (const auto& [key, held] : held_) changed = std::max(changed, held.changed);
+  return etcd::number_of(newest.count) == held_.size() &&
+         changed == (newest.kvs.empty() ? 0 : etcd::number_of(newest.kvs.front().mod_revision));
+}
+
 EtcdWatch::Changes EtcdWatch::on_read(const etcd::Range& range) {
   std::map<std::string, Held> now;
   for (const auto& entry : range.kvs)

@@ -25,6 +25,9 @@ class EtcdWatch {
   /// The newest revision of the store of which everything has been told.
   [[nodiscard]] std::uint64_t revision() const { return revision_; }
 
+  /// Whether everything has been told of what etcd::read_newest() has found.
+  [[nodiscard]] bool has_heard(const etcd::Range& newest) const;
+
   /// What to tell of a read: everything, by key; later only the differences.
   [[nodiscard]] Changes on_read(const etcd::Range& range);
   /// What to tell of a line of changes.

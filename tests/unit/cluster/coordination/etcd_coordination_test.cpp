@@ -198,6 +198,32 @@ TEST_CASE("etcd: a watch goes on where its connection was lost, and hears everyt
   CHECK(user.heard() == Heard{"m/1=a", "m/0=b", "m/1 gone", "m/0 gone", "m/1=c"});
 }
 
+TEST_CASE("etcd: a watch whose connection alone breaks silently goes on through another", "[cluster]") {
+  EtcdService service;
+  CoordinationUser user(service, service.connect_to({fmt::format("127.0.0.1:{}", service.relay().port())}, 2s));
+  EtcdStranger stranger(service);
+  const LeaseId lease = stranger.open_lease();
+  user.listen("m/");
+  REQUIRE(stranger.put("m/1", "a", lease));
+  service.run_until("the watch is connected, besides the requests",
+                    [&] { return service.relay().connection_count() == 2; });
+  REQUIRE(stranger.put("m/2", "a", lease));
+  service.run_until("both are heard", [&] { return user.heard_so_far().size() == 2; });
+
+  service.relay().lose_packets(1);  // those of the watch
+  Heard expected{"m/1=a", "m/2=a"};
+  SECTION("a key is put") {
+    REQUIRE(stranger.put("m/3", "b", stranger.open_lease()));
+    expected.emplace_back("m/3=b");
+  }
+  SECTION("keys are gone") {
+    stranger.revoke(lease);
+    expected.insert(expected.end(), {"m/1 gone", "m/2 gone"});
+  }
+  service.run_until("the last change is heard", [&] { return user.heard_so_far().size() == expected.size(); });
+  CHECK(user.heard_so_far() == expected);
+}
+
 TEST_CASE("etcd: of changes that were compacted away a watch hears the difference", "[cluster]") {
   EtcdService service;
   CoordinationUser user(service);

@@ -56,6 +56,17 @@ TEST_CASE("etcd watch: a second read tells the difference: what has gone, then w
             .empty());
 }
 
+TEST_CASE("etcd watch: the newest key and the number of keys say whether everything was heard", "[cluster]") {
+  EtcdWatch watch("/epic/x/", "m/");
+  CHECK(watch.has_heard({{"5"}, {}}));
+  static_cast<void>(watch.on_read({{"7"}, {etcd_entry("m/1", "a", 6, 6), etcd_entry("m/2", "b", 3, 3)}}));
+  CHECK(watch.has_heard({{"9"}, {etcd_entry("m/1", "", 6, 6)}, "2"}));
+  CHECK_FALSE(watch.has_heard({{"9"}, {etcd_entry("m/3", "", 8, 8)}, "3"}));  // one was put
+  CHECK_FALSE(watch.has_heard({{"9"}, {etcd_entry("m/2", "", 8, 8)}, "2"}));  // one was replaced
+  CHECK_FALSE(watch.has_heard({{"9"}, {etcd_entry("m/1", "", 6, 6)}, "1"}));  // one is gone
+  CHECK_FALSE(watch.has_heard({{"9"}, {}}));
+}
+
 TEST_CASE("etcd watch: a store that was restored from a copy has other values at the same revisions", "[cluster]") {
   EtcdWatch watch("/epic/x/", "");
   static_cast<void>(watch.on_read({{"9"}, {etcd_entry("a", "1", 8, 8)}}));
