@@ -44,19 +44,20 @@ Fabric::Fabric(FabricParts parts)
       fetch_module_(std::move(parts.fetch_module)),
       takeover_(std::move(parts.takeover)),
       shards_(options_.shard_count, options_.quiet, takeover_.first_version),
-      orders_(
-          host_, std::move(parts.open_store), kernel::Term{parts.run},
-          {.on_written = {},
-           .on_migrated =
-               [this](const storage::StoreIdentity& identity) {
-                 say(LogLevel::info, fmt::format("The store was migrated from format {} to {}.",
-                                                 *identity.migrated_from, identity.format_version));
-               },
-           .on_delay = [this](const std::string& why) { on_grants_delayed(why); },
-           .on_deposed = [this](const std::string& why) { on_deposed(why); },
-           .on_damage = [this](const std::string& why) { on_store_damaged({why, {}, logs_.directory()}); }},
-          shards_, trail_, [this](NodeId node, const SharedMessage& message) { fleet_.share(node, message); },
-          takeover_.alive),
+      orders_(host_, std::move(parts.open_store),
+              {.term = kernel::Term{parts.run},
+               .rule = machines_ != nullptr ? storage::Granter::TermRule::exact : storage::Granter::TermRule::at_least,
+               .alive = takeover_.alive},
+              {.on_written = {},
+               .on_migrated =
+                   [this](const storage::StoreIdentity& identity) {
+                     say(LogLevel::info, fmt::format("The store was migrated from format {} to {}.",
+                                                     *identity.migrated_from, identity.format_version));
+                   },
+               .on_delay = [this](const std::string& why) { on_grants_delayed(why); },
+               .on_deposed = [this](const std::string& why) { on_deposed(why); },
+               .on_damage = [this](const std::string& why) { on_store_damaged({why, {}, logs_.directory()}); }},
+              shards_, trail_, [this](NodeId node, const SharedMessage& message) { fleet_.share(node, message); }),
       fleet_(host_, options_, paths_,
              takeover_.fabric_id.empty() ? fmt::format("{}/{}", options_.project_directory.string(), parts.run)
                                          : takeover_.fabric_id,

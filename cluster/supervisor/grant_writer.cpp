@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "reflect/try.hpp"
+
 namespace epic::cluster {
 
 namespace {
@@ -15,12 +17,10 @@ constexpr auto kRetryMax = 500ms;
 
 }  // namespace
 
-GrantWriter::GrantWriter(Host& host, OpenStore open_store, kernel::Term term, Events events,
-                         std::vector<kernel::Incarnation> alive)
+GrantWriter::GrantWriter(Host& host, OpenStore open_store, Leadership leadership, Events events)
     : host_(host), events_(std::move(events)), timer_(host) {
   if (!open_store) return;
-  beside_ =
-      std::make_shared<Beside>(Beside{.open_store = std::move(open_store), .term = term, .alive = std::move(alive)});
+  beside_ = std::make_shared<Beside>(Beside{.open_store = std::move(open_store), .leadership = std::move(leadership)});
   const auto outcome = std::make_shared<Outcome>();  // handed from the work to what follows it
   host_.run_beside([beside = beside_, outcome] { *outcome = beside->try_open(); },
                    [this, outcome] { on_opened(*outcome); });
@@ -40,7 +40,7 @@ void GrantWriter::give_back(std::vector<kernel::ShardId> orphans, std::function<
   timer_.cancel();
   host_.run_beside(
       [beside = beside_, orphans = std::move(orphans)] {
-        if (beside->store) static_cast<void>(beside->granter.give_back(*beside->store, orphans));
+        if (beside->store) static_cast<void>(beside->granter->give_back(*beside->store, orphans));
       },
       std::move(then));
 }
@@ -84,26 +84,29 @@ void GrantWriter::report_migration(const Outcome& outcome) const {
 GrantWriter::Outcome GrantWriter::Beside::try_open() {
   auto opened = open_store();
   if (!opened) return {.error = opened.error()};
-  auto leading = storage::Granter::lead(**opened, term, alive);
-  if (!leading) return {.error = leading.error()};
+  if (const auto leads = lead(**opened); !leads) return {.error = leads.error()};
   store = std::move(*opened);
-  granter = std::move(*leading);
-  if (std::exchange(has_led, true)) static_cast<void>(granter.take_orphans());
   const storage::StoreIdentity identity = store->identity();
   return {.migrated = identity.migrated_from ? std::optional(identity) : std::nullopt};
+}
+
+std::expected<void, storage::StoreError> GrantWriter::Beside::lead(storage::Store& opened) {
+  if (granter) return granter->go_on(opened);
+  granter = EPIC_TRY(storage::Granter::lead(opened, leadership.term, leadership.alive, leadership.rule));
+  return {};
 }
 
 GrantWriter::Outcome GrantWriter::Beside::try_write(const kernel::ShardMap& map) {
   Outcome outcome;
   if (!store) outcome = try_open();
   if (outcome.error) return outcome;
-  if (const auto written = granter.write(*store, map); !written) {
+  if (const auto written = granter->write(*store, map); !written) {
     const StoreErrorCode code = written.error().code;
     const bool may_go_on = storage::may_be_retried(code);
     if (!may_go_on) store.reset();  // it refuses every later write; what it has written is looked up anew
     outcome.error = written.error();
   } else {
-    outcome.orphans = granter.take_orphans();
+    outcome.orphans = granter->take_orphans();
   }
   return outcome;
 }

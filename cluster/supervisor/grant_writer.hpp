@@ -41,10 +41,15 @@ class GrantWriter {
     std::function<void(const std::string&)> on_damage;  // nobody can go on with the store: nothing more is written
   };
 
-  /// Without `open_store` there is nothing to write: nodes keep their stores to themselves. `term`: at least. `alive`:
-  /// owners of an earlier term that go on.
-  GrantWriter(Host& host, OpenStore open_store, kernel::Term term, Events events,
-              std::vector<kernel::Incarnation> alive = {});
+  /// As what it begins to write; it goes on as that, also with a store that was opened anew.
+  struct Leadership {
+    kernel::Term term;
+    storage::Granter::TermRule rule = storage::Granter::TermRule::at_least;
+    std::vector<kernel::Incarnation> alive = {};  // owners of an earlier term that go on
+  };
+
+  /// Without `open_store` there is nothing to write: nodes keep their stores to themselves.
+  GrantWriter(Host& host, OpenStore open_store, Leadership leadership, Events events);
 
   /// One map at a time.
   void write(kernel::ShardMap map);
@@ -61,13 +66,12 @@ class GrantWriter {
   /// Used on the second thread only.
   struct Beside {
     OpenStore open_store;
-    kernel::Term term;
-    std::vector<kernel::Incarnation> alive = {};
+    Leadership leadership;
     std::unique_ptr<storage::Store> store = {};
-    storage::Granter granter = {};
-    bool has_led = false;  // before: what a row names since then is not of an earlier run
+    std::optional<storage::Granter> granter = {};  // there has been a store
 
     [[nodiscard]] Outcome try_open();
+    [[nodiscard]] std::expected<void, storage::StoreError> lead(storage::Store& opened);
     [[nodiscard]] Outcome try_write(const kernel::ShardMap& map);
   };
 

@@ -90,6 +90,7 @@ MachineSupervisor::MachineSupervisor(Parts parts)
                  start_timer_.cancel();
                  valid_until_ = valid_until;
                  agent_.on_renewed(valid_until);
+                 begin_if_complete();
                },
            .on_lost = [this](const std::string& why) { on_lost(why); },
            .on_no_fabric =
@@ -352,8 +353,10 @@ void MachineSupervisor::on_rows(const Rows& rows) {
   begin_if_complete();
 }
 
-/// With all machines that are there.
+/// With all machines that are there. While the lease is valid nobody else can have led since the rows were read;
+/// otherwise another may lead by now.
 void MachineSupervisor::begin_if_complete() {
+  if (host_.boot_now() >= valid_until_) return;
   if (!machines_ || fabric_ || !rows_ || exit_code_ || addresses_.empty() || !machines_->is_complete() || is_fetching_)
     return;
   const auto greeted = machines_->list_greeted();

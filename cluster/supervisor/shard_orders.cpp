@@ -15,19 +15,16 @@ bool is_map(const ShardTable::Action& action) { return std::holds_alternative<Sh
 
 }  // namespace
 
-ShardOrders::ShardOrders(Host& host, GrantWriter::OpenStore open_store, kernel::Term term, GrantWriter::Events events,
-                         ShardTable& shards, FabricTrail& trail, Send send, std::vector<kernel::Incarnation> alive)
+ShardOrders::ShardOrders(Host& host, GrantWriter::OpenStore open_store, GrantWriter::Leadership leadership,
+                         GrantWriter::Events events, ShardTable& shards, FabricTrail& trail, Send send)
     : host_(host),
       shards_(shards),
       trail_(trail),
       send_(std::move(send)),
-      grants_(
-          host, std::move(open_store), term,
-          [&] {
-            events.on_written = [this](const auto& orphans) { on_granted(orphans); };
-            return std::move(events);
-          }(),
-          std::move(alive)) {}
+      grants_(host, std::move(open_store), std::move(leadership), [&] {
+        events.on_written = [this](const auto& orphans) { on_granted(orphans); };
+        return std::move(events);
+      }()) {}
 
 void ShardOrders::carry_out() {
   if (is_ended_) return;

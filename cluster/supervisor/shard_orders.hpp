@@ -28,8 +28,8 @@ class ShardOrders {
   using Send = std::function<void(kernel::NodeId, const SharedMessage&)>;
 
   /// `events.on_written` is this class's own.
-  ShardOrders(Host& host, GrantWriter::OpenStore open_store, kernel::Term term, GrantWriter::Events events,
-              ShardTable& shards, FabricTrail& trail, Send send, std::vector<kernel::Incarnation> alive = {});
+  ShardOrders(Host& host, GrantWriter::OpenStore open_store, GrantWriter::Leadership leadership,
+              GrantWriter::Events events, ShardTable& shards, FabricTrail& trail, Send send);
 
   /// Takes the table's new actions. Called after each event that may have caused some.
   void carry_out();

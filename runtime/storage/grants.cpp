@@ -1,8 +1,11 @@
 #include "storage/grants.hpp"
-#include "reflect/try.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <unordered_map>
+
+#include "reflect/try.hpp"
 
 namespace epic::storage {
 
@@ -10,19 +13,45 @@ using kernel::Incarnation;
 using kernel::NodeId;
 using kernel::ShardId;
 
-std::expected<Granter, StoreError> Granter::lead(Store& store, kernel::Term term,
-                                                 const std::vector<Incarnation>& alive) {
+namespace {
+
+StoreError replaced_by(const Store::ShardRow& row, kernel::Term term) {
+  return {StoreErrorCode::not_granted,
+          fmt::format("another supervisor leads: shard {} is granted to node-{} under term {}, and this one has term "
+                      "{}. Nothing was written. Does another fabric use this store?",
+                      row.shard, row.node, row.term, term)};
+}
+
+}  // namespace
+
+std::expected<Granter, StoreError> Granter::lead(Store& store, kernel::Term term, const std::vector<Incarnation>& alive,
+                                                 TermRule rule) {
   const auto rows = EPIC_TRY(store.shards());
   Granter granter;
   granter.term_ = term;
-  granter.holders_.resize(store.identity().placement.shard_count());
+  granter.know(rows, store.identity().placement.shard_count());
   for (const Store::ShardRow& row : rows) {
+    if (rule == TermRule::exact && row.term >= term) return std::unexpected(replaced_by(row, term));
     granter.term_ = std::max(granter.term_, row.term.next());
-    if (row.shard.value < granter.holders_.size()) granter.holders_[row.shard.value].incarnation = row.incarnation;
     const bool is_alive = std::ranges::find(alive, row.incarnation) != alive.end();
     if (row.node != NodeId{0} && !is_alive) granter.orphans_.push_back(row.shard);
   }
   return granter;
+}
+
+std::expected<void, StoreError> Granter::go_on(Store& store) {
+  const auto rows = EPIC_TRY(store.shards());
+  for (const Store::ShardRow& row : rows)
+    if (row.term > term_) return std::unexpected(replaced_by(row, term_));
+  know(rows, store.identity().placement.shard_count());
+  return {};
+}
+
+/// What they name may have been written under an earlier map, or under one that is to be repeated.
+void Granter::know(std::span<const Store::ShardRow> rows, std::uint32_t shard_count) {
+  holders_.assign(shard_count, {});
+  for (const Store::ShardRow& row : rows)
+    if (row.shard.value < shard_count) holders_[row.shard.value].incarnation = row.incarnation;
 }
 
 std::expected<void, StoreError> Granter::write(Store& store, const kernel::ShardMap& map) {

@@ -164,7 +164,7 @@ class LargeFabric {
   FabricTrail trail_;
   std::vector<Channel> channels_;  // by node
   ShardOrders orders_{
-      host_, {}, kernel::Term{1}, {}, table_, trail_, [this](NodeId node, const SharedMessage& message) {
+      host_, {}, {.term = kernel::Term{1}}, {}, table_, trail_, [this](NodeId node, const SharedMessage& message) {
         send(node, message);
       }};
   std::deque<std::pair<NodeId, protocol::Taken>> taken_;        // on their way to the leader

@@ -164,6 +164,23 @@ TEST_CASE("machines: when that of the leader dies another leads, its nodes go on
   CHECK(f.nodes_on(other) == before);
 }
 
+TEST_CASE(
+    "machines: one that was elected, and whose lease is over before it can read the store, does not begin to lead",
+    "[sim]") {
+  SimulatedMachines f;
+  const std::size_t former = *f.cluster.find_leader();
+  const std::size_t elected = 1 - former;
+  f.cluster.crash_machine(former, 4s);
+  f.cluster.disk().set_away(true);
+  f.cluster.world().run_for(8s);  // the other is elected, and the former leader is back and follows it
+  REQUIRE_FALSE(f.cluster.find_leader());
+  f.cluster.coordination().set_unreachable(f.cluster.find_machine(elected)->host().process_id(), true);
+  f.cluster.world().run_for(4s);
+  f.cluster.disk().set_away(false);
+  CHECK_FALSE(f.cluster.world().run_until([&] { return f.cluster.find_leader() == elected; }, 5s));
+  CHECK(f.cluster.find_leader() == former);
+}
+
 TEST_CASE("machines: one that stood still beyond its lease is replaced, and comes back with new nodes", "[sim]") {
   SimulatedMachines f;
   REQUIRE(f.count("a") == 1);

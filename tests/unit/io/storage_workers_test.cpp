@@ -7,6 +7,7 @@
 
 #include "kernel/placement.hpp"
 #include "storage/memory_store.hpp"
+#include "support/forwarding_store.hpp"
 
 using namespace std::chrono_literals;
 using namespace epic::kernel;
@@ -17,27 +18,24 @@ using epic::storage::StoreErrorCode;
 
 namespace {
 
-/// A store that forwards to one in memory; its next commits fail on request.
-class FaultyStore : public epic::storage::Store {
+/// A store in memory; its next commits fail on request.
+class FaultyStore : public epic::test::ForwardingStore {
  public:
-  explicit FaultyStore(std::vector<StoreErrorCode> faults) : faults_(std::move(faults)) {}
+  explicit FaultyStore(std::vector<StoreErrorCode> faults)
+      : ForwardingStore(std::make_unique<MemoryStore>(epic::kernel::ungrouped(4), &std::chrono::system_clock::now,
+                                                      MemoryStore::Granting::implied)),
+        faults_(std::move(faults)) {}
 
-  std::expected<void, StoreError> grant(const epic::storage::Grants& grants) override { return inner_.grant(grants); }
-  std::expected<Version, StoreError> version_floor(ShardId shard) override { return inner_.version_floor(shard); }
-  std::expected<std::vector<ShardEpoch>, StoreError> take(std::span<const ShardId> shards, NodeId node,
-                                                          Incarnation incarnation) override {
-    return inner_.take(shards, node, incarnation);
-  }
   std::expected<void, StoreError> write_next(const NextBatch& next) override {
     ++tries;
     if (before_turn) before_turn();
     if (std::exchange(has_written_, false)) return {};
-    if (faults_.empty()) return inner_.write_next(next);
+    if (faults_.empty()) return inner().write_next(next);
     const StoreErrorCode fault = faults_.front();
     faults_.erase(faults_.begin());
     if (fault == StoreErrorCode::unsure) {  // it is written, which shows the next time
       has_written_ = true;
-      static_cast<void>(inner_.write_next(next));
+      static_cast<void>(inner().write_next(next));
     } else {
       static_cast<void>(next());
     }
@@ -46,67 +44,15 @@ class FaultyStore : public epic::storage::Store {
   std::expected<std::optional<epic::storage::Snapshot>, StoreError> load(std::string_view type,
                                                                          std::string_view key) override {
     if (busy_loads > 0 && busy_loads-- > 0) return std::unexpected(StoreError{StoreErrorCode::busy, "cannot be asked"});
-    return inner_.load(type, key);
+    return inner().load(type, key);
   }
-  std::expected<std::optional<std::string>, StoreError> schema(SchemaId id) override { return inner_.schema(id); }
-  std::expected<void, StoreError> list(
-      const epic::storage::ListFilter& filter,
-      const std::function<epic::storage::Visit(const epic::storage::Snapshot&)>& visit,
-      const std::function<void(const epic::storage::DamagedRow&)>& on_corrupt) override {
-    return inner_.list(filter, visit, on_corrupt);
-  }
-  std::expected<MailPage, StoreError> mail_of(ShardId shard, std::uint64_t after) override {
-    return inner_.mail_of(shard, after);
-  }
-  std::expected<void, StoreError> list_mail(
-      const epic::storage::MailFilter& filter,
-      const std::function<epic::storage::Visit(const epic::storage::Mail&)>& visit,
-      const std::function<void(const epic::storage::DamagedMail&)>& on_corrupt) override {
-    return inner_.list_mail(filter, visit, on_corrupt);
-  }
-  std::expected<std::optional<epic::storage::FoundMail>, StoreError> find_mail(
-      const epic::kernel::MailId& id) override {
-    return inner_.find_mail(id);
-  }
-  std::expected<epic::storage::MailCounts, StoreError> count_mail() override { return inner_.count_mail(); }
-  std::expected<std::optional<epic::storage::Answer>, StoreError> answer(const epic::storage::AnswerId& id) override {
-    return inner_.answer(id);
-  }
-  std::expected<std::optional<std::int64_t>, StoreError> oldest_answer(ShardId shard) override {
-    return inner_.oldest_answer(shard);
-  }
-  std::expected<epic::storage::ReminderPage, StoreError> reminders_of(ShardId shard,
-                                                                      const epic::storage::ReminderPlace& after,
-                                                                      std::size_t limit) override {
-    return inner_.reminders_of(shard, after, limit);
-  }
-  std::expected<std::vector<std::string>, StoreError> reminder_names(std::string_view type, std::string_view key,
-                                                                     std::size_t limit) override {
-    return inner_.reminder_names(type, key, limit);
-  }
-  std::expected<void, StoreError> list_reminders(
-      const epic::storage::ReminderFilter& filter,
-      const std::function<epic::storage::Visit(const epic::storage::Reminder&)>& visit,
-      const std::function<void(const epic::storage::DamagedReminder&)>& on_corrupt) override {
-    return inner_.list_reminders(filter, visit, on_corrupt);
-  }
-  std::expected<std::uint64_t, StoreError> count_reminders() override { return inner_.count_reminders(); }
-  OpenReader reader_opener() const override { return inner_.reader_opener(); }
   std::expected<void, StoreError> check_files() override {
     if (is_displaced) return std::unexpected(StoreError{StoreErrorCode::displaced, "it was moved"});
-    return inner_.check_files();
+    return inner().check_files();
   }
-  std::expected<void, StoreError> begin_moment() override { return inner_.begin_moment(); }
-  void end_moment() override { inner_.end_moment(); }
-  std::expected<std::vector<epic::storage::TypeCount>, StoreError> count_by_type() override {
-    return inner_.count_by_type();
-  }
-  std::expected<std::vector<ShardRow>, StoreError> shards() override { return inner_.shards(); }
-  const epic::storage::StoreIdentity& identity() const override { return inner_.identity(); }
-
   std::expected<void, StoreError> sync() override {
     if (is_displaced) return check_files();
-    return on_sync ? on_sync() : inner_.sync();
+    return on_sync ? on_sync() : inner().sync();
   }
 
   std::atomic<int> tries{0};
@@ -116,7 +62,6 @@ class FaultyStore : public epic::storage::Store {
   std::function<void()> before_turn;
 
  private:
-  MemoryStore inner_{epic::kernel::ungrouped(4), &std::chrono::system_clock::now, MemoryStore::Granting::implied};
   std::vector<StoreErrorCode> faults_;
   bool has_written_ = false;
 };

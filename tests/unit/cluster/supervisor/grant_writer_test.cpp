@@ -8,6 +8,7 @@
 #include "storage/open_store.hpp"
 #include "storage/store_mark.hpp"
 #include "support/fake_host.hpp"
+#include "support/forwarding_store.hpp"
 #include "support/store_fixtures.hpp"
 
 using namespace epic::cluster;
@@ -17,6 +18,7 @@ using epic::kernel::MapVersion;
 using epic::kernel::NodeId;
 using epic::kernel::ShardId;
 using epic::kernel::Term;
+using epic::storage::Granter;
 using epic::storage::MemoryStore;
 using epic::storage::OpenMode;
 using epic::storage::Store;
@@ -37,6 +39,23 @@ epic::kernel::ShardMap map_of(std::uint64_t version, NodeId owner) {
           .owned_since = std::vector<MapVersion>(kShardCount, MapVersion{version})};
 }
 
+/// A store whose next grant fails once, so that it has to be opened anew.
+class FaultyGrants final : public epic::test::ForwardingStore {
+ public:
+  FaultyGrants(std::unique_ptr<Store> inner, bool& fails) : ForwardingStore(std::move(inner)), fails_(fails) {}
+  std::expected<void, StoreError> grant(const epic::storage::Grants& grants) override {
+    if (std::exchange(fails_, false)) return std::unexpected(StoreError{StoreErrorCode::io, "A bad block."});
+    return inner().grant(grants);
+  }
+
+ private:
+  bool& fails_;
+};
+
+std::expected<std::unique_ptr<Store>, StoreError> open_faulty(const std::filesystem::path& location, bool& fails) {
+  return std::make_unique<FaultyGrants>(open_sqlite(location), fails);
+}
+
 struct GrantWriterFixture {
   TempDir directory;
   epic::cluster::test::FakeHost host;
@@ -46,9 +65,9 @@ struct GrantWriterFixture {
   std::vector<std::string> depositions;
   std::vector<std::string> damages;
 
-  std::unique_ptr<GrantWriter> make(GrantWriter::OpenStore open_store, Term term = Term{1}) {
+  std::unique_ptr<GrantWriter> make(GrantWriter::OpenStore open_store, GrantWriter::Leadership leadership) {
     return std::make_unique<GrantWriter>(
-        host, std::move(open_store), term,
+        host, std::move(open_store), std::move(leadership),
         GrantWriter::Events{.on_written =
                                 [this](const auto& shards) {
                                   ++written;
@@ -59,14 +78,17 @@ struct GrantWriterFixture {
                             .on_deposed = [this](const std::string& why) { depositions.push_back(why); },
                             .on_damage = [this](const std::string& why) { damages.push_back(why); }});
   }
-  std::unique_ptr<GrantWriter> make(std::filesystem::path location, Term term = Term{1}) {
+  std::unique_ptr<GrantWriter> make(GrantWriter::OpenStore open_store) {
+    return make(std::move(open_store), {.term = Term{1}});
+  }
+  std::unique_ptr<GrantWriter> make(std::filesystem::path location, GrantWriter::Leadership leadership = {Term{1}}) {
     return make(
         [location = std::move(location)] {
           return epic::storage::open_store({.address = {.kind = "sqlite", .location = location},
                                             .shard_count = kShardCount,
                                             .mode = OpenMode::create});
         },
-        term);
+        std::move(leadership));
   }
   void pass(std::chrono::milliseconds duration) {
     host.settle();
@@ -90,11 +112,11 @@ TEST_CASE("grant writer: a map's owners are in the store when it says so", "[clu
 TEST_CASE("grant writer: the next one goes on from what its predecessor has written and not published", "[cluster]") {
   GrantWriterFixture f;
   {
-    auto dies = f.make(f.directory.file(), Term{9});
+    auto dies = f.make(f.directory.file(), {.term = Term{9}});
     dies->write(map_of(41, NodeId{3}));
     f.pass(0ms);
   }
-  auto writer = f.make(f.directory.file(), Term{1});  // its own count was lost
+  auto writer = f.make(f.directory.file(), {.term = Term{1}});  // its own count was lost
   writer->write(map_of(1, NodeId{2}));
   f.pass(0ms);
   CHECK(f.written == 2);
@@ -142,6 +164,65 @@ TEST_CASE("grant writer: a supervisor that no longer leads is told, and writes n
   REQUIRE(f.depositions.size() == 1);
   CHECK_THAT(f.depositions[0], Catch::Contains("node-2 has it"));
   CHECK(f.written == 2);
+  CHECK(must(open_sqlite(f.directory.file())->shards())[0].node == NodeId{2});
+}
+
+TEST_CASE("grant writer: a supervisor that no longer leads does not outbid the leader when it opens the store anew",
+          "[cluster]") {
+  GrantWriterFixture f;
+  bool fails = false;
+  auto former = f.make([&] { return open_faulty(f.directory.file(), fails); });
+  former->write(map_of(1, NodeId{1}));
+  f.pass(0ms);
+  auto leader = f.make(f.directory.file());
+  leader->write(map_of(1, NodeId{2}));
+  f.pass(0ms);
+  REQUIRE(f.written == 2);
+  fails = true;
+  former->write(map_of(2, NodeId{3}));
+  f.pass(1s);
+  CHECK_FALSE(fails);
+  REQUIRE(f.depositions.size() == 1);
+  CHECK_THAT(f.depositions[0], Catch::Contains("node-2 under term 2, and this one has term 1"));
+  for (const auto& row : must(open_sqlite(f.directory.file())->shards())) {
+    CHECK(row.term == Term{2});
+    CHECK(row.node == NodeId{2});
+  }
+}
+
+TEST_CASE("grant writer: a supervisor that leads goes on in its term when it opens the store anew", "[cluster]") {
+  GrantWriterFixture f;
+  bool fails = false;
+  auto writer = f.make([&] { return open_faulty(f.directory.file(), fails); });
+  writer->write(map_of(1, NodeId{1}));
+  f.pass(0ms);
+  fails = true;
+  writer->write(map_of(2, NodeId{2}));
+  f.pass(1s);
+  CHECK_FALSE(fails);
+  CHECK(f.written == 2);
+  for (const auto& row : must(open_sqlite(f.directory.file())->shards())) {
+    CHECK(row.term == Term{1});
+    CHECK(row.node == NodeId{2});
+  }
+}
+
+TEST_CASE("grant writer: of several machines one that was replaced before it began to write writes nothing",
+          "[cluster]") {
+  GrantWriterFixture f;
+  const GrantWriter::Leadership second{.term = Term{2}, .rule = Granter::TermRule::exact};
+  auto first = f.make(f.directory.file());
+  first->write(map_of(1, NodeId{1}));
+  f.pass(0ms);
+  auto leader = f.make(f.directory.file(), second);
+  leader->write(map_of(1, NodeId{2}));
+  f.pass(0ms);
+  REQUIRE(f.written == 2);
+  auto late = f.make(f.directory.file(), second);  // chosen before those rows were written
+  late->write(map_of(1, NodeId{3}));
+  f.pass(1s);
+  REQUIRE(f.depositions.size() == 1);
+  CHECK_THAT(f.depositions[0], Catch::Contains("another supervisor leads"));
   CHECK(must(open_sqlite(f.directory.file())->shards())[0].node == NodeId{2});
 }
 

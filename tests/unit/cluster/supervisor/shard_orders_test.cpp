@@ -33,9 +33,10 @@ struct ShardOrdersFixture {
   std::deque<std::function<void()>> said;                // by nodes
   std::uint64_t last_incarnation = 0;
   std::uint64_t last_epoch = 0;
-  ShardOrders orders{host, {}, kernel::Term{1}, {}, table, trail, [this](NodeId node, const SharedMessage& message) {
-                       hear(node, message.message());
-                     }};
+  ShardOrders orders{
+      host, {}, {.term = kernel::Term{1}}, {}, table, trail, [this](NodeId node, const SharedMessage& message) {
+        hear(node, message.message());
+      }};
 
   void hear(NodeId id, const protocol::ToNode& message) {
     if (const auto* const release = std::get_if<protocol::Release>(&message)) {
