@@ -134,10 +134,12 @@ void StorageWork::use_store(std::deque<Job> jobs) {
   bool is_blocked = is_time_to_write && !look_at_files(now);
   if (is_fatal_) return;
   bool has_worked = !jobs.empty();
+  bool is_unreadable = false;  // each read would wait as long as the first for the same answer
   for (Job& job : jobs) {
-    if (carry_out(job)) continue;
+    if (!is_unreadable && carry_out(job)) continue;
     if (is_fatal_) return;
     is_blocked = true;
+    is_unreadable |= !std::holds_alternative<TakeJob>(job);  // that may have met a full disk
     blocked_.push_back(std::move(job));
   }
   publish();  // what follows may wait for other processes

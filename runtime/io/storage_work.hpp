@@ -7,7 +7,7 @@
 // store waits for its turn to write, among the processes, go into one transaction. A commit or take that meets a full
 // disk is retried, 50 ms to 500 ms apart, until it succeeds; loads continue meanwhile. So is everything while the
 // store's files are not those that were opened, which is looked at twice a second, and what cannot be read because the
-// database cannot be reached.
+// database cannot be reached: then what was asked for after it waits as well, without a try of its own.
 //
 // One thread at a time holds the store. After writing a transaction it releases the store, waits for the disk, and
 // confirms; meanwhile the other reads, or writes the next transaction:

@@ -43,6 +43,7 @@ class FaultyStore : public epic::test::ForwardingStore {
   }
   std::expected<std::optional<epic::storage::Snapshot>, StoreError> load(std::string_view type,
                                                                          std::string_view key) override {
+    ++loads;
     if (busy_loads > 0 && busy_loads-- > 0) return std::unexpected(StoreError{StoreErrorCode::busy, "cannot be asked"});
     return inner().load(type, key);
   }
@@ -56,6 +57,7 @@ class FaultyStore : public epic::test::ForwardingStore {
   }
 
   std::atomic<int> tries{0};
+  std::atomic<int> loads{0};
   std::atomic<int> busy_loads{0};         // that fail from now on
   std::atomic<bool> is_displaced{false};  // may be set at any time; the functions below only while nothing runs
   std::function<std::expected<void, StoreError>()> on_sync;
@@ -64,6 +66,14 @@ class FaultyStore : public epic::test::ForwardingStore {
  private:
   std::vector<StoreErrorCode> faults_;
   bool has_written_ = false;
+};
+
+/// That goes on when the test says so.
+struct MovedClock final : epic::io::Clock {
+  epic::io::StorageWork::TimePoint now{1s};
+  [[nodiscard]] std::int64_t monotonic_ns() const override { return now.time_since_epoch() / 1ns; }
+  [[nodiscard]] std::int64_t wall_ns() const override { return 0; }
+  [[nodiscard]] epic::io::BootTime boot_now() const override { return {}; }
 };
 
 struct StorageWorkersFixture {
@@ -167,6 +177,27 @@ TEST_CASE("storage workers: what cannot be read just now is read again, and nobo
   REQUIRE(loaded.result.has_value());
   CHECK(loaded.result->version == Version{1});
   f.wait_for<StorageWorkers::Unblocked>();
+}
+
+TEST_CASE("storage workers: when one read is refused for now the others wait without a try of their own", "[io]") {
+  auto owned = std::make_unique<FaultyStore>(std::vector<StoreErrorCode>());
+  FaultyStore& store = *owned;
+  MovedClock clock;
+  epic::io::StorageWork work(std::move(owned), clock, [] {});
+  store.busy_loads = 1000;
+  for (std::uint32_t i = 0; i < 10; ++i) work.load({i, 1}, "Counter", "a");
+  work.flush();
+  static_cast<void>(work.work());
+  CHECK(store.loads == 1);
+  REQUIRE(work.events().size() == 1);
+  store.busy_loads = 0;
+  clock.now = work.next_due();
+  static_cast<void>(work.work());
+  const auto events = work.events();
+  REQUIRE(events.size() == 11);
+  for (std::uint32_t i = 0; i < 10; ++i)
+    CHECK(std::get<StorageWorkers::Loaded>(events[i]).activation == ActivationId{i, 1});
+  CHECK(std::holds_alternative<StorageWorkers::Unblocked>(events.back()));
 }
 
 TEST_CASE(
