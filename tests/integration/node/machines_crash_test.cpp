@@ -150,7 +150,8 @@ void survive(MachinesVictim::By by, std::uint64_t count, On on = On::host) {
     const auto answered = registers.newest_begun_of(machine) - since;
     if (answered >= MachinesVictim::kLease)
       FAIL_CHECK("a machine that was cut off has answered a call that was made "
-                 << std::chrono::duration_cast<std::chrono::milliseconds>(answered).count() << " ms later");
+                 << std::chrono::duration_cast<std::chrono::milliseconds>(answered).count()
+                 << " ms later; logs: " << victim.keep_logs().string());
   };
   LedgerCallers accounts(clients, seed, {.pause = 20ms, .may_time_out = true});
   KeyedCallers keyed(clients, seed, {.pause = 20ms});

@@ -378,8 +378,8 @@ std::string MachinesVictim::cut_two(bool is_both_ways) {
 
 std::string MachinesVictim::isolate() {
   const std::size_t machine = any_machine();
-  const auto since = std::chrono::steady_clock::now();
   network_->isolate(machine + 1);
+  const auto since = std::chrono::steady_clock::now();  // its last renewal was sent before
   const auto time = any_stop();
   wait(time);
   if (on_isolated) on_isolated(machine, since);
