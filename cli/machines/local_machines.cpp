@@ -101,7 +101,7 @@ class LocalMachines {
   /// What children find in their environment comes before epic.toml.
   Result<void> start_database() {
     std::string url = project_.manifest.store;
-    if (!project_.paths.store.keeps_state() || project_.paths.store.has_file()) {
+    if (std::getenv("EPIC_STORE") == nullptr) {
       PostgresPlace place{.directory = paths_.postgres};
       if (has_network_) {
         place.network = network_.database_place();
@@ -114,7 +114,7 @@ class LocalMachines {
       url = PrivatePostgres::local_url(paths_.postgres);
       ::setenv("EPIC_STORE", has_network_ ? PrivatePostgres::network_url(place.address).c_str() : url.c_str(), 1);
     }
-    if (project_.manifest.coordination == kAlone) ::setenv("EPIC_COORDINATION", "postgresql", 1);
+    ::setenv("EPIC_COORDINATION", "postgresql", 0);
     if (const auto written = files::replace_file(paths_.store, url + "\n"); !written)
       return fail(failure_of(written.error()));
     return {};

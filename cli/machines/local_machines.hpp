@@ -2,7 +2,8 @@
 // LocalMachines: several machines of one fabric on this computer, for a rehearsal of what happens when one dies or is
 // cut off. Each is a supervisor with its nodes; as root, each has a network of its own (private_network.hpp).
 //
-// They share a database: that of epic.toml, or one below `.epic` (private_postgres.hpp). Both end with this process.
+// They share a database below `.epic` (private_postgres.hpp), or that which EPIC_STORE names; never that of epic.toml,
+// which may be one of real users. All end with this process.
 // A machine that has ended for another reason than a stop stays away until it is started again; a stop of A stops all.
 
 #include <cstddef>

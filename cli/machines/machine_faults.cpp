@@ -42,7 +42,7 @@ Result<void> cut_machines(const MachinePaths& paths, const std::string& from, co
     return fail({.code = ExitCode::usage, .what = "a machine is cut off from the database in both directions only"});
   if (keeper.store != PrivatePostgres::local_url(paths.postgres))
     return fail(
-        {.what = "the database is not in the network of the machines", .why = "it is the one that epic.toml names"});
+        {.what = "the database is not in the network of the machines", .why = "it is the one that EPIC_STORE names"});
   return network.cut_database(first ? *first : *second);
 }
 
