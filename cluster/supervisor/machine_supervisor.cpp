@@ -194,9 +194,15 @@ void MachineSupervisor::handle(const ControlRequest& request, ControlReply reply
     return fabric_->handle(request, std::move(reply));
   if (request.verb == control::Ping::kVerb.name) return answer_ping(reply);
   if (is_waiting_ && request.verb != control::Stop::kVerb.name) return refuse_waiting(reply);
+  if (const auto lease = find_unrenewed();
+      lease && lease->is_over && valid_until_ != io::BootTime() && request.verb != control::Stop::kVerb.name)
+    return reply.fail(AnswerStatus::failed,
+                      fmt::format("This machine's lease is over, so its nodes answer nothing: {}.", lease->why),
+                      control::FailureDetail{.hint = "ask another machine; this one leaves the fabric, and has to be "
+                                                     "started again, when it reaches coordination"});
   if (request.verb == control::Restart::kVerb.name) return ask_to_restart(request, std::move(reply));
   if (request.verb != control::Stop::kVerb.name) return agent_.ask(request, std::move(reply));
-  if (machines_ && !machines_->has_others())
+  if (machines_ && !machines_->has_others() && is_for_this_machine(request))
     return reply.fail(AnswerStatus::failed, "No other machine could go on with the shards of this one.",
                       control::FailureDetail{.hint = "stop the whole fabric with 'epic stop'"});
   reply.part(codec::describe_json(control::Stop::Answer{.node = "supervisor", .event = "stopping", .unsaved = {}}));

@@ -443,6 +443,9 @@ TEST_CASE("machines network: a machine that is cut off loses its shards, and joi
   fabric.network.isolate(3);
   wait_until_spread(second, 2, 4);
   CHECK(count_answers(fabric.network, 3, third.home()) == 0);
+  const auto refused = ControlClient::connect(third.home() / ".epic" / "control.sock")->request("calls", {}, 5s);
+  REQUIRE_FALSE(refused);
+  CHECK_THAT(refused.error().message, Catch::StartsWith("This machine's lease is over, so its nodes answer nothing: "));
   for (int i = 0; i < kShards; ++i) CHECK(second.try_add(std::to_string(i)) == 2);
 
   fabric.network.heal();
