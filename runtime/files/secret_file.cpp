@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "files/private_files.hpp"
 
@@ -24,7 +25,26 @@ std::string_view without_spaces(std::string_view line) {
                                          : line.substr(begin, line.find_last_not_of(kSpaces) + 1 - begin);
 }
 
+std::expected<void, std::string> check_secrecy(const struct stat& status, const std::string& kind,
+                                               const std::string& name) {
+  if (!S_ISREG(status.st_mode)) return std::unexpected("The " + kind + " file " + name + " is not a regular file.");
+  if (status.st_uid != ::geteuid() && status.st_uid != 0)
+    return std::unexpected("The " + kind + " file " + name + " belongs to another user, who could exchange it.");
+  const mode_t readers = status.st_uid == 0 ? mode_t{S_IRWXO | S_IWGRP} : mode_t{S_IRWXO | S_IRWXG};
+  if ((status.st_mode & readers) != 0)
+    return std::unexpected("Others may read the " + kind + " file " + name + ": run 'chmod 600 " + name +
+                           "', and use a new " + kind + " if they may have read it.");
+  return {};
+}
+
 }  // namespace
+
+std::expected<void, std::string> check_key_file(const std::filesystem::path& path) {
+  struct stat status{};
+  if (::stat(path.c_str(), &status) != 0)
+    return std::unexpected("Cannot read the key file " + path.string() + ": " + std::strerror(errno) + ".");
+  return check_secrecy(status, "key", path.string());
+}
 
 std::expected<std::vector<std::string>, std::string> read_secret_file(const std::filesystem::path& path) {
   const std::string name = path.string();
@@ -32,13 +52,8 @@ std::expected<std::vector<std::string>, std::string> read_secret_file(const std:
   struct stat status{};
   if (file.get() < 0 || ::fstat(file.get(), &status) != 0)
     return std::unexpected("Cannot read the secret file " + name + ": " + std::strerror(errno) + ".");
-  if (!S_ISREG(status.st_mode)) return std::unexpected("The secret file " + name + " is not a regular file.");
-  if (status.st_uid != ::geteuid() && status.st_uid != 0)
-    return std::unexpected("The secret file " + name + " belongs to another user, who could exchange it.");
-  const mode_t readers = status.st_uid == 0 ? mode_t{S_IRWXO | S_IWGRP} : mode_t{S_IRWXO | S_IRWXG};
-  if ((status.st_mode & readers) != 0)
-    return std::unexpected("Others may read the secret file " + name + ": run 'chmod 600 " + name +
-                           "', and use a new secret if they may have read it.");
+  if (auto checked = check_secrecy(status, "secret", name); !checked)
+    return std::unexpected(std::move(checked.error()));
   std::array<char, kSecretFileBytesMax + 1> room;
   const ssize_t count = ::read(file.get(), room.data(), room.size());
   if (count < 0) return std::unexpected("Cannot read the secret file " + name + ": " + std::strerror(errno) + ".");

@@ -15,5 +15,7 @@ namespace epic::files {
 /// may read it (a group may if it is root's), and it is at most 4 KiB. The error is a sentence with the file's name and
 /// what to do.
 [[nodiscard]] std::expected<std::vector<std::string>, std::string> read_secret_file(const std::filesystem::path& path);
+/// The same rules for a certificate's private key, which is not read here.
+[[nodiscard]] std::expected<void, std::string> check_key_file(const std::filesystem::path& path);
 
 }  // namespace epic::files

@@ -8,6 +8,16 @@
 
 namespace epic::transport {
 
+std::expected<void, std::string> check_for_listening(const CredentialPlace& place) {
+  const auto usable = CredentialFiles(place).get();
+  if (!usable) return std::unexpected(usable.error());
+  const auto valid = (*usable)->check_own_certificate();
+  if (valid) return {};
+  return std::unexpected("No other machine would accept the certificate " + place.certificates.certificate.string() +
+                         ", which is checked with " + place.certificates.authority.string() + ": " + valid.error() +
+                         ".");
+}
+
 std::expected<TlsContextPtr, std::string> CredentialFiles::get() {
   if (place_.is_empty()) return std::unexpected("There is neither a secret nor a certificate.");
   auto version = look();
@@ -15,7 +25,10 @@ std::expected<TlsContextPtr, std::string> CredentialFiles::get() {
   auto credentials = read();
   if (!credentials) return std::unexpected(std::move(credentials.error()));
   auto made = TlsContext::make(*credentials);
-  if (!made) return std::unexpected(std::move(made.error()));
+  if (!made) {
+    if (place_.secret_file.empty()) return std::unexpected(std::move(made.error()));
+    return std::unexpected("The secret file " + place_.secret_file.string() + " cannot be used: " + made.error() + ".");
+  }
   context_ = *std::move(made);
   read_as_ = std::move(version);
   return context_;
@@ -34,7 +47,11 @@ std::vector<CredentialFiles::Version> CredentialFiles::look() const {
 }
 
 std::expected<Credentials, std::string> CredentialFiles::read() const {
-  if (place_.secret_file.empty()) return place_.certificates;
+  if (place_.secret_file.empty()) {
+    if (auto checked = files::check_key_file(place_.certificates.key); !checked)
+      return std::unexpected(std::move(checked.error()));
+    return place_.certificates;
+  }
   auto secrets = files::read_secret_file(place_.secret_file);
   if (!secrets) return std::unexpected(std::move(secrets.error()));
   return Secrets{*std::move(secrets)};

@@ -31,6 +31,10 @@ struct CredentialPlace {
           .key = directory / "key.pem"};
 }
 
+/// Whether a process that listens can use them: others would refuse a certificate that is not valid. The error is a
+/// sentence.
+[[nodiscard]] std::expected<void, std::string> check_for_listening(const CredentialPlace& place);
+
 /// One thread.
 class CredentialFiles {
  public:

@@ -41,7 +41,9 @@ using OwnedKdf = Owned<EVP_KDF, &EVP_KDF_free>;
 using OwnedKdfContext = Owned<EVP_KDF_CTX, &EVP_KDF_CTX_free>;
 
 std::string tls_error_text() {
-  const char* const reason = ::ERR_reason_error_string(::ERR_peek_error());
+  const unsigned long error = ::ERR_peek_error();
+  if (ERR_SYSTEM_ERROR(error)) return std::generic_category().message(ERR_GET_REASON(error));
+  const char* const reason = ::ERR_reason_error_string(error);
   return reason == nullptr ? "unknown error" : reason;
 }
 
@@ -176,6 +178,20 @@ TlsContext::~TlsContext() = default;
 
 std::size_t TlsContext::offers() const { return std::max<std::size_t>(1, impl_->keys.size()); }
 
+std::expected<void, std::string> TlsContext::check_own_certificate() const {
+  SSL_CTX* const ssl = impl_->ssl.get();
+  X509* const certificate = ::SSL_CTX_get0_certificate(ssl);
+  if (certificate == nullptr) return {};
+  STACK_OF(X509)* chain = nullptr;
+  SSL_CTX_get0_chain_certs(ssl, &chain);
+  const Owned<X509_STORE_CTX, &X509_STORE_CTX_free> check(::X509_STORE_CTX_new());
+  if (!check || ::X509_STORE_CTX_init(check.get(), ::SSL_CTX_get_cert_store(ssl), certificate, chain) != 1)
+    return std::unexpected(fmt::format("OpenSSL cannot be used: {}", tls_error_text()));
+  if (::X509_verify_cert(check.get()) == 1) return {};
+  const int error = ::X509_STORE_CTX_get_error(check.get());
+  return std::unexpected(::X509_verify_cert_error_string(error));
+}
+
 std::expected<TlsContextPtr, std::string> TlsContext::make(const Credentials& credentials) {
   ::ERR_clear_error();
   auto impl = std::make_unique<Impl>();
@@ -237,14 +253,13 @@ std::expected<void, std::string> TlsContext::Impl::use(const Secrets& secrets) {
 std::expected<void, std::string> TlsContext::Impl::use(const Certificates& files) {
   ::SSL_CTX_set_verify(ssl.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   const auto fail = [](std::string_view what, const std::filesystem::path& path) {
-    return std::unexpected(fmt::format("{} {} cannot be used: {}", what, path.string(), tls_error_text()));
+    return std::unexpected(fmt::format("The {} {} cannot be used: {}.", what, path.string(), tls_error_text()));
   };
   if (::SSL_CTX_load_verify_file(ssl.get(), files.authority.c_str()) != 1)
-    return fail("the authority's certificate", files.authority);
+    return fail("authority's certificate", files.authority);
   if (::SSL_CTX_use_certificate_chain_file(ssl.get(), files.certificate.c_str()) != 1)
-    return fail("the certificate", files.certificate);
-  if (::SSL_CTX_use_PrivateKey_file(ssl.get(), files.key.c_str(), SSL_FILETYPE_PEM) != 1)
-    return fail("the key", files.key);
+    return fail("certificate", files.certificate);
+  if (::SSL_CTX_use_PrivateKey_file(ssl.get(), files.key.c_str(), SSL_FILETYPE_PEM) != 1) return fail("key", files.key);
   return {};
 }
 

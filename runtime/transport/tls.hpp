@@ -48,6 +48,9 @@ class TlsContext {
       const Credentials& credentials);
   ~TlsContext();
 
+  /// The authority accepts this side's own certificate, as it has to accept those of others. With secrets always true.
+  /// The error is why not, a phrase.
+  [[nodiscard]] std::expected<void, std::string> check_own_certificate() const;
   /// How many secrets a dialling side may offer, one after the other; 1 with certificates.
   [[nodiscard]] std::size_t offers() const;
 

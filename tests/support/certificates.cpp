@@ -85,6 +85,7 @@ transport::Certificates Authority::issue(const std::string& name, std::chrono::s
   files.key = write_pem(directory_ / (name + "-key.pem"), [&](std::FILE* file) {
     return ::PEM_write_PrivateKey(file, issued.key, nullptr, nullptr, 0, nullptr, nullptr);
   });
+  std::filesystem::permissions(files.key, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
   return files;
 }
 
