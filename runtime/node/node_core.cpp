@@ -118,7 +118,7 @@ std::expected<void, protocol::StartFailed> NodeCore::open(pid_t process) {
     const auto port = engine_.listen_at(place_.tcp);
     if (!port)
       return std::unexpected(
-          protocol::StartFailed{"This node cannot be reached from other machines: it " + port.error(),
+          protocol::StartFailed{"This node cannot be reached from other machines: " + port.error(),
                                 "Correct what [cluster] in epic.toml says about this machine's address and secret."});
     ready.host = place_.tcp.host;
     ready.port = *port;
