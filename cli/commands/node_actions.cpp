@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cli/commands/table.hpp"
 #include "cli/fabric/live_fabric.hpp"
 #include "cli/machines/machine_faults.hpp"
+#include "cli/output/text.hpp"
 #include "cli/project/context.hpp"
 
 namespace epic::cli {
@@ -41,6 +44,16 @@ constexpr OptionSpec kKillOptions[] = {
     {.name = "machine", .value = "NAME", .summary = "Kill a machine of 'epic run --machines': supervisor and nodes"},
 };
 
+// 'epic scale' does not say on which of several machines.
+std::string restart_hint(const control::Ps::Answer& ps, const std::string& name) {
+  const auto node = std::ranges::find(ps.nodes, name, &control::Ps::Node::node);
+  const std::string machine = node == ps.nodes.end() ? "" : node->machine.value_or("");
+  return fmt::format(
+      "; it starts again with the supervisor of its machine{}: 'epic stop --this-machine' there, then "
+      "the 'epic run' of before",
+      machine.empty() ? "" : fmt::format(", {}", printable(machine)));
+}
+
 template <class Verb, const Action& kAction>
 Outcome run_node_actions(Context& context, const Arguments& arguments) {
   const auto paths = EPIC_TRY(context.paths(arguments));
@@ -49,6 +62,9 @@ Outcome run_node_actions(Context& context, const Arguments& arguments) {
   if constexpr (std::is_same_v<Verb, control::Drain>)
     if (const std::string risk = find_move_risk(paths); !risk.empty()) context.console().warn(risk);
   Console& console = context.console();
+  std::string hint(kAction.hint);
+  if constexpr (std::is_same_v<Verb, control::Drain>)
+    if (const auto ps = fabric.ask<control::Ps>(); ps && ps->machines.size() > 1) hint = restart_hint(*ps, node);
   const auto answer = fabric.ask<Verb>({node}, kNodeActionsTimeout, [&](const typename Verb::Answer& part) {
     if constexpr (std::is_same_v<Verb, control::Drain>)
       console.note(describe_leaving(part.node, part.shards.value_or(0)));
@@ -62,7 +78,7 @@ Outcome run_node_actions(Context& context, const Arguments& arguments) {
   }
   std::string process;
   if constexpr (requires { answer->pid; }) process = fmt::format(" (process {})", answer->pid);
-  console.note(fmt::format("{} {}{}{}", kAction.done, node, process, kAction.hint));
+  console.note(fmt::format("{} {}{}{}", kAction.done, node, process, hint));
   return ExitCode::ok;
 }
 
@@ -91,7 +107,8 @@ constexpr Command kDrainCommand{
         "Calls to a moving shard wait until running calls have ended, dirty state is saved, and the next owner\n"
         "has taken the shard. Calls that still run after [fabric] grace in epic.toml (default 5s, for all shards\n"
         "together) are interrupted, and their callers get NodeLost. Tasks that entities have spawned for themselves\n"
-        "are not waited for. The node stays stopped until 'epic scale' starts it. Returns when its process has ended.",
+        "are not waited for. The node stays stopped until 'epic scale' starts it, or with several machines until the\n"
+        "supervisor of its machine is stopped and started again. Returns when its process has ended.",
     .example = "epic drain node-2",
     .positionals = kNodeActionsPositionals,
     .exit_codes = kDrainExitCodes,

@@ -73,6 +73,8 @@ Finding check_snapshots(StoredFabric& store) {
                                totals->entities, size, whole)};
 }
 
+constexpr std::string_view kNeeded = "all machines need the same secret, or valid certificates of the same authority";
+
 /// Nodes that cannot save or keep crashing, and connections that nodes or supervisors have refused.
 void add_nodes(const control::Ps::Answer& ps, std::vector<Finding>& findings) {
   for (const control::Ps::Node& node : ps.nodes) {
@@ -90,7 +92,7 @@ void add_nodes(const control::Ps::Answer& ps, std::vector<Finding>& findings) {
                           "do as it says; the node goes on within a second"});
     if (const std::string refused = describe_refused(node.refused); !refused.empty())
       findings.push_back({State::warning, name, fmt::format("refused connections since it started: {}", refused),
-                          fmt::format("'epic logs {}' names the addresses; all machines need the same secret", name)});
+                          fmt::format("'epic logs {}' names the addresses; {}", name, kNeeded)});
   }
   if (const auto& lease = ps.unrenewed_lease)
     findings.push_back(
@@ -103,7 +105,7 @@ void add_nodes(const control::Ps::Answer& ps, std::vector<Finding>& findings) {
     if (const std::string refused = describe_refused(machine.refused); !refused.empty())
       findings.push_back({State::warning, printable(machine.machine),
                           fmt::format("its supervisor has refused connections since it started: {}", refused),
-                          "its log, in .epic/logs there, names the addresses; all machines need the same secret"});
+                          fmt::format("its log, in .epic/logs there, names the addresses; {}", kNeeded)});
 }
 
 }  // namespace

@@ -165,6 +165,12 @@ std::string choose_build_type(const Project& project, std::optional<BuildType> w
 }
 
 Result<void> configure_build(const Context& context, const Project& project, std::string_view type) {
+  if (!project.paths.joined_at.empty())
+    return fail({.code = ExitCode::usage,
+                 .what = fmt::format("{} has no sources: it has joined the fabric at {}", project.paths.root.string(),
+                                     project.paths.joined_at),
+                 .why = "the module is built on the machine of the project",
+                 .help = {"run the command there, in the directory of the project"}});
   if (!fs::exists(project.paths.root / "CMakeLists.txt"))
     return fail({.code = ExitCode::build_failed,
                  .what = fmt::format("{} has no CMakeLists.txt", project.paths.root.string()),
