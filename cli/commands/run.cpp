@@ -14,6 +14,7 @@
 #include "cli/output/relay.hpp"
 #include "cli/project/build.hpp"
 #include "cli/project/context.hpp"
+#include "cli/project/credentials.hpp"
 #include "cli/project/fabric_search.hpp"
 #include "cli/project/joining.hpp"
 #include "cli/project/machine_address.hpp"
@@ -79,14 +80,13 @@ constexpr ExitNote kRunExitCodes[] = {
     {ExitCode::interrupted, "a second Ctrl-C ended it at once"},
 };
 
-cluster::SupervisorOptions supervisor_options(const Project& project, const fs::path& module,
-                                              const fs::path& node_program, std::int64_t nodes,
+// All but the module.
+cluster::SupervisorOptions supervisor_options(const Project& project, const fs::path& node_program, std::int64_t nodes,
                                               const std::string& machine_name) {
   const Manifest& manifest = project.manifest;
   cluster::SupervisorOptions options;
   options.project_name = manifest.name;
   options.project_directory = project.paths.root;
-  options.module_path = module;
   options.node_program = fs::absolute(node_program);
   options.version = EPIC_VERSION;
   options.node_count = static_cast<std::uint16_t>(nodes);
@@ -129,7 +129,8 @@ class Narrator {
     static_cast<void>(console_.flush());
   }
 
-  void on_ready(const cluster::FabricReady& ready) {
+  /// `credentials`: the option by which another machine proves that it belongs to the fabric.
+  void on_ready(const cluster::FabricReady& ready, std::string_view credentials) {
     std::string text = fmt::format("{} {}: {} in {}\n", bold(project_.manifest.name),
                                    project_.paths.has_joined() ? "has more nodes" : "is up",
                                    count_of(ready.nodes.size(), "node", "nodes"), human_duration(ready.took));
@@ -139,7 +140,7 @@ class Narrator {
     for (const auto& node : ready.nodes) line(node.name, fmt::format("process {}", node.pid));
     line("supervisor", fmt::format("process {}", ready.pid));
     line("control", relative(ready.control_socket));
-    if (!ready.address.empty()) line("machines", fmt::format("epic run --join {} --secret-file FILE", ready.address));
+    if (!ready.address.empty()) line("machines", fmt::format("epic run --join {} {}", ready.address, credentials));
     line("state", ready.store.empty() ? "in memory only" : relative(ready.store));
     line("logs", relative(ready.log_directory));
     console_.note(text);
@@ -231,10 +232,21 @@ Result<void> refuse_second_run(const Project& project) {
                .help = {"look at it with 'epic ps'", "or stop it first with 'epic stop'"}});
 }
 
+// What is wrong with an address to listen at, and where it comes from.
+Failure refused_address(const Arguments& arguments, const Project& project, const std::string& wanted,
+                        const std::string& why) {
+  const std::string origin = arguments.is_typed("listen") ? std::string("--listen")
+                             : arguments.has("listen")    ? std::string("EPIC_LISTEN")
+                             : project.paths.joined_at.empty()
+                                 ? fmt::format("[cluster] listen in {}", project.paths.manifest().string())
+                                 : fmt::format("this machine's address towards {}", project.paths.joined_at);
+  return {.code = ExitCode::usage, .what = fmt::format("{} '{}': {}", origin, wanted, why)};
+}
+
 // How other machines reach this one.
-Result<void> choose_address(const Arguments& arguments, const Project& project, const std::string& own_address,
-                            cluster::SupervisorOptions& options) {
-  const auto place = find_credentials(arguments, project.manifest, project.paths.root);
+Result<void> choose_address(Context& context, const Arguments& arguments, const Project& project,
+                            const std::string& own_address, cluster::SupervisorOptions& options) {
+  const auto place = EPIC_TRY(find_credentials(arguments, project.manifest, project.paths.root));
   options.tcp.secret_file = place.secret_file.string();
   options.tcp.authority = place.certificates.authority.string();
   options.tcp.certificate = place.certificates.certificate.string();
@@ -242,17 +254,23 @@ Result<void> choose_address(const Arguments& arguments, const Project& project, 
   const bool is_of_project = !project.paths.has_joined();
   const std::string setting = project.paths.joined_at.empty() ? project.manifest.listen : own_address;
   const std::string wanted = arguments.value("listen").value_or(setting);
-  if (wanted.empty()) return {};
-  const auto address = parse_machine_address(wanted);
-  if (!address)
-    return fail({.code = ExitCode::usage, .what = fmt::format("--listen '{}': {}", wanted, address.error())});
+  if (wanted.empty()) {
+    if (project.manifest.beacon)
+      context.console().warn(
+          "[cluster] beacon has no effect: this machine does not listen for others. Set [cluster] listen in epic.toml, "
+          "EPIC_LISTEN, or --listen");
+    return {};
+  }
+  const auto address = parse_listen_address(wanted);
+  if (!address) return fail(refused_address(arguments, project, wanted, address.error()));
   const auto host = find_own_address(address->host);
-  if (!host) return fail({.code = ExitCode::usage, .what = fmt::format("--listen: {}", host.error())});
+  if (!host) return fail(refused_address(arguments, project, wanted, host.error()));
   if (place.is_empty())
     return fail({.code = ExitCode::usage,
                  .what = fmt::format("listening at {} for other machines needs a secret", wanted),
                  .help = {"make one: (umask 077; openssl rand -hex 32 > cluster.secret)",
                           "and name it: --secret-file cluster.secret, or [cluster] secret_file in epic.toml"}});
+  EPIC_TRY(check_usable_for_listening(place));
   if (project.manifest.coordination == kAlone) return check_may_be_joined(project);
   options.tcp.host = *host;
   // Another supervisor of the project's machine has the port of its settings already.
@@ -300,6 +318,8 @@ Outcome run_fabric(Context& context, const Arguments& arguments) {
   EPIC_TRY(ask_listed(context, arguments, target));
   const std::int64_t nodes = arguments.number("nodes").value_or(project.manifest.nodes);
   const auto node_program = EPIC_TRY(context.install().node());
+  auto options = supervisor_options(project, node_program, nodes, arguments.value("machine").value_or(""));
+  if (!arguments.has("machines")) EPIC_TRY(choose_address(context, arguments, project, target.own_address, options));
   const auto built = target.module == ModuleFrom::fabric ? Built{.module = {}}
                      : target.module == ModuleFrom::project
                          ? Built{.module = project.paths.module(project.manifest.module)}
@@ -310,14 +330,14 @@ Outcome run_fabric(Context& context, const Arguments& arguments) {
   if (const auto machines = arguments.value("machines")) return run_machines(context, project, arguments);
   Console& console = context.console();
   Narrator narrator(console, project, arguments.has("no-prefix") ? LogShape::bare : LogShape::prefixed);
-  auto options =
-      supervisor_options(project, built.module, node_program, nodes, arguments.value("machine").value_or(""));
-  EPIC_TRY(choose_address(arguments, project, target.own_address, options));
+  options.module_path = built.module;
   if (arguments.has("exit-after-setup")) options.after_setup = cluster::AfterSetup::exit;
   if (arguments.has("debugger")) {
     options.silence_max = options.start_timeout = kDurationMax;
     options.turn_max = std::chrono::milliseconds(0);
   }
+  const std::string_view credentials =
+      options.tcp.certificate.empty() ? "--secret-file FILE" : "--certificates DIRECTORY";
   options.on_error = [&](const auto& error) { narrator.on_error(error); };
   if (arguments.has("detach")) {
     options.on_log = [&](const auto& line) {
@@ -325,7 +345,7 @@ Outcome run_fabric(Context& context, const Arguments& arguments) {
     };
     options.on_ready = [&](const auto& ready) {
       if (console.is_json()) print_ready_json(console, ready);
-      narrator.on_ready(ready);
+      narrator.on_ready(ready, credentials);
       console.note("It goes on without this terminal; 'epic stop' stops it.");
     };
     options.on_event = [&](const auto& event) {
@@ -342,7 +362,7 @@ Outcome run_fabric(Context& context, const Arguments& arguments) {
   }
   options.on_log = [&](const auto& line) { narrator.on_log(line); };
   options.on_ready = [&](const auto& ready) {
-    narrator.on_ready(ready);
+    narrator.on_ready(ready, credentials);
     notify_service_manager("READY=1");
   };
   options.on_event = [&](const auto& event) {

@@ -5,8 +5,10 @@
 #include <memory>
 #include <utility>
 
+#include "cli/project/credentials.hpp"
 #include "cli/project/machine_address.hpp"
 #include "cli/project/user_settings.hpp"
+#include "storage/open_store.hpp"
 
 namespace epic::cli {
 namespace fs = std::filesystem;
@@ -32,34 +34,26 @@ ExitCode exit_code_of(ControlErrorCode code) {
 /// No file can be below it.
 constexpr const char* kNowhere = "/dev/null";
 
-/// Options before what is saved with the connection.
-transport::CredentialPlace credentials_of(const Arguments& arguments, const SavedConnection& saved) {
-  const auto secret = arguments.value("secret-file");
-  const auto certificates = arguments.value("certificates");
-  transport::CredentialPlace place;
-  if (secret && (arguments.is_typed("secret-file") || !arguments.is_typed("certificates")))
-    place.secret_file = fs::absolute(*secret);
-  else if (certificates)
-    place.certificates = transport::certificates_in(fs::absolute(*certificates));
-  else if (!saved.secret_file.empty())
-    place.secret_file = saved.secret_file;
-  else if (!saved.certificates.empty())
-    place.certificates = transport::certificates_in(saved.certificates);
-  return place;
+SavedConnection saved_as(const std::string& wanted, const UserSettings& settings) {
+  const auto named = settings.connections.find(wanted);
+  return named == settings.connections.end() ? SavedConnection() : named->second;
 }
 
 /// `wanted`: the name of a connection, or an address. The error is a phrase.
-std::expected<cluster::RemotePlace, std::string> find_place(const Arguments& arguments, const std::string& wanted,
-                                                            const UserSettings& settings) {
-  const auto named = settings.connections.find(wanted);
-  const SavedConnection saved = named == settings.connections.end() ? SavedConnection() : named->second;
-  const auto address = parse_machine_address(saved.address.empty() ? wanted : saved.address);
-  if (!address) return std::unexpected(address.error());
-  return cluster::RemotePlace{
-      .host = address->host, .port = address->port, .credentials = credentials_of(arguments, saved)};
+std::expected<MachineAddress, std::string> find_address(const std::string& wanted, const UserSettings& settings) {
+  const SavedConnection saved = saved_as(wanted, settings);
+  return parse_machine_address(saved.address.empty() ? wanted : saved.address);
 }
 
-Result<cluster::RemotePlace> checked(cluster::RemotePlace place) {
+Result<cluster::RemotePlace> with_credentials(const Arguments& arguments, const MachineAddress& address,
+                                              const std::string& wanted, const UserSettings& settings) {
+  const SavedConnection saved = saved_as(wanted, settings);
+  cluster::RemotePlace place{.host = address.host, .port = address.port};
+  place.credentials = EPIC_TRY(choose_credentials(
+      arguments, {.secret_file = saved.secret_file,
+                  .certificates = saved.certificates,
+                  .root = {},
+                  .where = fmt::format("[connection.{}] of {}", wanted, user_settings_file().value_or("").string())}));
   if (!place.credentials.is_empty()) return place;
   return fail({.code = ExitCode::usage,
                .what = fmt::format("connecting to the fabric at {} needs its secret", place.text()),
@@ -84,9 +78,9 @@ Result<std::optional<cluster::RemotePlace>> chosen_place(const Arguments& argume
     return fail(usage_failure(arguments.command(), "--connect and --project exclude each other"));
   if (wanted.empty() || (!is_typed && arguments.is_typed("project"))) return std::nullopt;
   const auto settings = EPIC_TRY(read_user_settings());
-  auto place = find_place(arguments, wanted, settings);
-  if (place) return checked(*std::move(place));
-  Failure failure = usage_failure(arguments.command(), fmt::format("--connect: {}", place.error()));
+  const auto address = find_address(wanted, settings);
+  if (address) return with_credentials(arguments, *address, wanted, settings);
+  Failure failure = usage_failure(arguments.command(), fmt::format("--connect: {}", address.error()));
   if (!is_typed) failure.why = "the value comes from the environment variable EPIC_CONNECT";
   return fail(std::move(failure));
 }
@@ -94,9 +88,9 @@ Result<std::optional<cluster::RemotePlace>> chosen_place(const Arguments& argume
 Result<std::optional<cluster::RemotePlace>> default_place(const Arguments& arguments) {
   const auto settings = EPIC_TRY(read_user_settings());
   if (settings.connect.empty()) return std::nullopt;
-  auto place = find_place(arguments, settings.connect, settings);
-  if (place) return checked(*std::move(place));
-  return fail({.code = ExitCode::usage, .what = fmt::format("the setting connect: {}", place.error())});
+  const auto address = find_address(settings.connect, settings);
+  if (address) return with_credentials(arguments, *address, settings.connect, settings);
+  return fail({.code = ExitCode::usage, .what = fmt::format("the setting connect: {}", address.error())});
 }
 
 Result<Project> connect_project(const cluster::RemotePlace& place) {

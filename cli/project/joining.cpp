@@ -6,6 +6,7 @@
 #include <system_error>
 #include <utility>
 
+#include "cli/project/credentials.hpp"
 #include "cli/project/fabric_search.hpp"
 #include "cli/project/machine_paths.hpp"
 #include "cluster/coordination/open_coordination.hpp"
@@ -48,8 +49,9 @@ Result<Target> join_project(Context& context, const Arguments& arguments, const 
 template <class Find>
 Result<Target> join_fabric(Context& context, const Arguments& arguments, const std::string& name, const Find& find) {
   const fs::path here = EPIC_TRY(find_own_directory(context, arguments));
-  const auto place = find_credentials(arguments, Manifest(), here);
+  const auto place = EPIC_TRY(find_credentials(arguments, Manifest(), here));
   if (place.is_empty()) return fail(lacks_secret(fmt::format("joining the fabric at {} needs its secret", name)));
+  EPIC_TRY(check_usable(place));
   const auto found = EPIC_TRY(find(place));
   auto project = EPIC_TRY(join_machine(here, found.address, found.settings.manifest));
   return Target{.project = std::move(project), .module = ModuleFrom::fabric, .own_address = found.own_address};
@@ -88,9 +90,10 @@ Result<Target> join_own_fabric(Context& context, const Arguments& arguments) {
   const auto project = EPIC_TRY(context.project(arguments));
   if (project.paths.has_joined()) return join_again(context, arguments, project);
   EPIC_TRY(check_may_be_joined(project));
-  const auto place = find_credentials(arguments, project.manifest, project.paths.root);
+  const auto place = EPIC_TRY(find_credentials(arguments, project.manifest, project.paths.root));
   if (place.is_empty())
     return fail(lacks_secret(fmt::format("joining the fabric of {} needs its secret", project.manifest.name)));
+  EPIC_TRY(check_usable(place));
   return become_machine(context, project, EPIC_TRY(find_own_fabric(project.manifest, place)));
 }
 
@@ -113,18 +116,12 @@ Result<void> begin_alone(Context& context, const Arguments& arguments, const Man
 
 }  // namespace
 
-transport::CredentialPlace find_credentials(const Arguments& arguments, const Manifest& manifest,
-                                            const fs::path& root) {
-  const auto path = [&](std::string_view option, const std::string& setting) {
-    if (const auto given = arguments.value(option)) return fs::absolute(*given);
-    return setting.empty() ? fs::path() : root / setting;
-  };
-  transport::CredentialPlace place{.secret_file = path("secret-file", manifest.secret_file)};
-  const fs::path directory = path("certificates", manifest.certificates);
-  const bool is_certified = arguments.has("certificates") && !arguments.has("secret-file");
-  if (is_certified) place.secret_file.clear();
-  if (place.secret_file.empty() && !directory.empty()) place.certificates = transport::certificates_in(directory);
-  return place;
+Result<transport::CredentialPlace> find_credentials(const Arguments& arguments, const Manifest& manifest,
+                                                    const fs::path& root) {
+  return choose_credentials(arguments, {.secret_file = manifest.secret_file,
+                                        .certificates = manifest.certificates,
+                                        .root = root,
+                                        .where = fmt::format("[cluster] of {}", (root / "epic.toml").string())});
 }
 
 Result<void> check_may_be_joined(const Project& project) {
@@ -161,13 +158,14 @@ Result<void> ask_listed(Context& context, const Arguments& arguments, Target& ta
     checked.error().what = fmt::format("[cluster] lists machines, but {}", checked.error().what);
     return checked;
   }
-  const auto place = find_credentials(arguments, manifest, project.paths.root);
+  const auto place = EPIC_TRY(find_credentials(arguments, manifest, project.paths.root));
   if (place.is_empty())
     return fail(
         {.code = ExitCode::usage,
          .what = "[cluster] lists machines, but there is no secret with which they prove that they belong together",
          .help = {"make one: (umask 077; openssl rand -hex 32 > cluster.secret), and copy it to each machine",
                   "and name it: secret_file = \"cluster.secret\" in [cluster], or --secret-file FILE"}});
+  EPIC_TRY(check_usable(place));
   const auto found = find_listed(manifest, place);
   if (!found) return begin_alone(context, arguments, manifest, found.error());
   if (arguments.has("exit-after-setup"))

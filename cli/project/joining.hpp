@@ -36,8 +36,8 @@ struct Target {
 [[nodiscard]] Result<void> ask_listed(Context& context, const Arguments& arguments, Target& target);
 
 /// Options before epic.toml, in which paths are relative to the project.
-[[nodiscard]] transport::CredentialPlace find_credentials(const Arguments& arguments, const Manifest& manifest,
-                                                          const std::filesystem::path& root);
+[[nodiscard]] Result<transport::CredentialPlace> find_credentials(const Arguments& arguments, const Manifest& manifest,
+                                                                  const std::filesystem::path& root);
 /// Other machines can join.
 [[nodiscard]] Result<void> check_may_be_joined(const Project& project);
 

@@ -17,9 +17,7 @@ namespace {
 /// The nodes need those after it.
 constexpr int kPortMax = 65'535 - cluster::kNodePortsMax;
 
-}  // namespace
-
-std::expected<MachineAddress, std::string> parse_machine_address(std::string_view text) {
+std::expected<MachineAddress, std::string> parse_address(std::string_view text, int port_min) {
   MachineAddress address{.host = {}, .port = cluster::kMachinePort};
   std::string_view port;
   if (text.starts_with('[')) {
@@ -42,10 +40,20 @@ std::expected<MachineAddress, std::string> parse_machine_address(std::string_vie
   if (port.empty()) return address;
   int number = -1;
   const auto [rest, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-  if (error != std::errc() || rest != port.data() + port.size() || number < 0 || number > kPortMax)
-    return std::unexpected(fmt::format("its port must be a number from 0 to {}", kPortMax));
+  if (error != std::errc() || rest != port.data() + port.size() || number < port_min || number > kPortMax)
+    return std::unexpected(fmt::format("its port must be a number from {} to {}", port_min, kPortMax));
   address.port = static_cast<std::uint16_t>(number);
   return address;
+}
+
+}  // namespace
+
+std::expected<MachineAddress, std::string> parse_machine_address(std::string_view text) {
+  return parse_address(text, 1);
+}
+
+std::expected<MachineAddress, std::string> parse_listen_address(std::string_view text) {
+  return parse_address(text, 0);
 }
 
 bool is_host(const std::string& name) {
@@ -60,8 +68,13 @@ std::expected<std::string, std::string> find_own_address(const std::string& host
   const auto found = asio::ip::tcp::resolver(context).resolve(host, "0", error);
   if (error || found.empty()) return std::unexpected(fmt::format("'{}' has no address: {}", host, error.message()));
   const asio::ip::address address = found.begin()->endpoint().address();
-  if (address.is_unspecified())
-    return std::unexpected(fmt::format("{} is no address that other machines could connect to", host));
+  const bool is_broadcast = address.is_v4() && address.to_v4() == asio::ip::address_v4::broadcast();
+  if (address.is_unspecified() || address.is_multicast() || is_broadcast)
+    return std::unexpected(fmt::format("{} is not an address that other machines can connect to", host));
+  asio::ip::tcp::socket socket(context, asio::ip::tcp::endpoint(address, 0).protocol());
+  socket.bind({address, 0}, error);
+  if (error == std::errc::address_not_available)
+    return std::unexpected(fmt::format("{} is not an address of this machine", host));
   return address.to_string();
 }
 

@@ -15,11 +15,13 @@ struct MachineAddress {
   bool operator==(const MachineAddress&) const = default;
 };
 
-/// Without a port it is kMachinePort. The error is a sentence without a full stop.
+/// To connect to. Without a port it is kMachinePort. The error is a sentence without a full stop.
 [[nodiscard]] std::expected<MachineAddress, std::string> parse_machine_address(std::string_view text);
+/// To listen at: port 0 leaves the choice of the ports to the system.
+[[nodiscard]] std::expected<MachineAddress, std::string> parse_listen_address(std::string_view text);
 /// A name that has an address.
 [[nodiscard]] bool is_host(const std::string& name);
-/// The IP address of `host`, which must be one of this machine's.
+/// The IP address of `host`, which must be one of this machine's. The error is a sentence without a full stop.
 [[nodiscard]] std::expected<std::string, std::string> find_own_address(const std::string& host);
 
 }  // namespace epic::cli

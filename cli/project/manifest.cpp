@@ -182,7 +182,7 @@ Setting lease_margin() {
 
 Setting listen() {
   const auto explain = [](const std::string& value) {
-    const auto parsed = parse_machine_address(value);
+    const auto parsed = parse_listen_address(value);
     return parsed ? std::string() : parsed.error();
   };
   Setting setting = text(
@@ -198,7 +198,6 @@ constexpr std::size_t kListedMachinesMax = 256;
 Setting machines() {
   const auto explain = [](const std::string& value) {
     const auto parsed = parse_machine_address(value);
-    if (parsed && parsed->port == 0) return fmt::format("'{}' names no port to connect to", value);
     return parsed ? std::string() : parsed.error();
   };
   const auto set = [explain](const toml::node& node, Manifest& manifest) {

@@ -45,11 +45,11 @@ struct Manifest {
   std::int64_t blocking_queue = 1024;                                 // functions that wait for one of them
 
   // [cluster]: this machine, for others
-  std::string listen;                 // what parse_machine_address() takes; empty: only machines on this host can join
+  std::string listen;                 // what parse_listen_address() takes; empty: only machines on this host can join
   std::string secret_file;            // of the fabric; relative to the project's directory, as the next one
   std::string certificates;           // a directory, instead of a secret
   bool beacon = false;                // tells the network's other machines where it listens
-  std::vector<std::string> machines;  // where supervisors of the fabric may be; each as for `listen`, with a port
+  std::vector<std::string> machines;  // where supervisors of the fabric may be; what parse_machine_address() takes
 
   std::string files_folder = "data";  // [files] folder: below the project's directory
 

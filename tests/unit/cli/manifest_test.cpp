@@ -75,8 +75,8 @@ TEST_CASE("manifest: each of the listed machines is checked, and an error points
   CHECK(manifest->machines == std::vector<std::string>{"10.0.0.1:7600", "game-b", "[fd00::3]:7420"});
   CHECK(parse("[]")->machines.empty());
   const std::pair<const char*, const char*> bad[] = {
-      {"[\"a\", \"b:99999\"]", "its port must be a number from 0 to 65435"},
-      {"[\"a\", \"b:0\"]", "'b:0' names no port to connect to"},
+      {"[\"a\", \"b:99999\"]", "its port must be a number from 1 to 65435"},
+      {"[\"a\", \"b:0\"]", "its port must be a number from 1 to 65435"},
       {"[\"a\", \"\" ]", "'' does not name a machine"},
       {"[\"a\", 7420]", ""},
   };
