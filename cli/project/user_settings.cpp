@@ -97,7 +97,7 @@ constexpr std::size_t kNameMax = 64;
 
 bool is_connection_name(std::string_view name) {
   const auto is_good = [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '_'; };
-  return !name.empty() && name.size() <= kNameMax && std::ranges::all_of(name, is_good);
+  return !name.empty() && name.size() <= kNameMax && name.front() != '-' && std::ranges::all_of(name, is_good);
 }
 
 struct FoundSetting {
@@ -122,7 +122,8 @@ Result<FoundSetting> find_setting(const UserSettings& settings, std::string_view
     if (!is_connection_name(name))
       return fail({.code = ExitCode::usage,
                    .what = fmt::format("\"{}\" cannot be the name of a connection", printable(name)),
-                   .why = fmt::format("it takes letters, digits, '-' and '_', at most {}", kNameMax)});
+                   .why = fmt::format("it takes letters, digits, '-' and '_', at most {}, and does not begin with '-'",
+                                      kNameMax)});
     return FoundSetting{&setting, std::move(name)};
   }
   Failure failure{.code = ExitCode::usage, .what = fmt::format("there is no setting \"{}\"", printable(key))};
@@ -240,6 +241,17 @@ Result<void> unset_setting(UserSettings& settings, std::string_view key) {
   return {};
 }
 
+namespace {
+
+/// Users may keep their settings elsewhere, with a link to them here; what is replaced is the file, not the link.
+fs::path behind_links(const fs::path& file) {
+  std::error_code error;
+  const fs::path real = fs::canonical(file, error);
+  return error ? file : real;
+}
+
+}  // namespace
+
 Result<fs::path> user_settings_file() {
   const char* const home = std::getenv("HOME");
   const char* const config = std::getenv("XDG_CONFIG_HOME");
@@ -260,7 +272,11 @@ Result<UserSettings> parse_user_settings(std::string_view text, const fs::path& 
   }
   UserSettings settings;
   for (const auto& [key, node] : root) {
-    if (key.str() == kConnection && node.is_table()) {
+    if (key.str() == kConnection) {
+      if (!node.is_table())
+        return fail({.code = ExitCode::usage,
+                     .what = fmt::format("{}:{}: {} must be a table: write [{}.NAME] and address = \"HOST:PORT\" below",
+                                         file.string(), key.source().begin.line, kConnection, kConnection)});
       for (const auto& [name, keys] : *node.as_table()) {
         if (!keys.is_table())
           return fail({.code = ExitCode::usage,
@@ -304,7 +320,7 @@ Result<UserSettings> read_user_settings() {
   const fs::path& file = *place;
   std::error_code error;
   if (!fs::exists(fs::symlink_status(file, error))) return UserSettings();
-  const auto text = files::read_file(file);
+  const auto text = files::read_file(behind_links(file));
   if (!text) return fail(failure_of(text.error()));
   return parse_user_settings(*text, file);
 }
@@ -319,7 +335,7 @@ Result<void> write_user_settings(const UserSettings& settings) {
     missing.insert(missing.begin(), one);
   for (const fs::path& one : missing)
     if (const auto made = files::make_directory(one); !made) return fail(failure_of(made.error()));
-  if (const auto written = files::replace_file(file, print_user_settings(settings)); !written)
+  if (const auto written = files::replace_file(behind_links(file), print_user_settings(settings)); !written)
     return fail(failure_of(written.error()));
   return {};
 }

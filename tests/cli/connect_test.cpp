@@ -177,6 +177,20 @@ TEST_CASE("connect: a saved connection is named, completed, and the default outs
   CHECK(fs::status(file.parent_path()).permissions() == fs::perms::owner_all);
 }
 
+TEST_CASE("connect: the file of settings may be a link to one elsewhere, which stays a link", "[cli]") {
+  Transcript transcript("unused");
+  const Variable home("XDG_CONFIG_HOME", (transcript.directory() / "settings").string());
+  transcript.write("dotfiles/config.toml", "[connection.prod]\naddress = \"10.0.0.1:7420\"\n");
+  fs::create_directories(transcript.directory() / "settings/epic");
+  const fs::path link = transcript.directory() / "settings/epic/config.toml";
+  fs::create_symlink(transcript.directory() / "dotfiles/config.toml", link);
+  CHECK(transcript.run_quietly({"config", "get", "connection.prod"}).out == "10.0.0.1:7420\n");
+  CHECK(transcript.run_quietly({"config", "set", "connection.prod", "10.0.0.2:7420"}).exit_code == 0);
+  CHECK(fs::is_symlink(link));
+  CHECK_THAT(epic::cli_test::read_text(transcript.directory() / "dotfiles/config.toml"),
+             Catch::Contains("10.0.0.2:7420"));
+}
+
 TEST_CASE("connect: what epic config prints, and what it refuses", "[cli]") {
   Transcript transcript("config");
   const Variable home("XDG_CONFIG_HOME", (transcript.directory() / "settings").string());

@@ -53,7 +53,10 @@ TEST_CASE("user settings: an unknown key is refused with the nearest one, a bad 
              Catch::Contains("there is no setting \"conect\"") && Catch::Contains("did you mean connect?"));
   CHECK_THAT(fault_of(set_setting(settings, "connection.prod.secret_fil", "x")),
              Catch::Contains("did you mean connection.prod.secret_file?"));
-  CHECK_THAT(fault_of(set_setting(settings, "connection.a/b", "x")), Catch::Contains("cannot be the name"));
+  for (const char* key : {"connection.a/b", "connection.-q"})
+    CHECK_THAT(fault_of(set_setting(settings, key, "10.0.0.1")), Catch::Contains("cannot be the name"));
+  CHECK_THAT(fault_of(set_setting(settings, "connection.prod", "10.0.0.1:0")),
+             Catch::Contains("its port must be a number from 1"));
   CHECK_THAT(fault_of(set_setting(settings, "connection.prod", "10.0.0.1:port")),
              Catch::Contains("takes HOST or HOST:PORT, not \"10.0.0.1:port\""));
   CHECK_THAT(fault_of(set_setting(settings, "connection.prod.secret_file", "/nothing/there")),
@@ -84,6 +87,8 @@ TEST_CASE("user settings: a file that is not valid is refused with its line", "[
   CHECK(what("connect = 1") == "/home/ann/config.toml:1: connect must be a text");
   CHECK(what("\ncolour = \"red\"") == "/home/ann/config.toml:2: the file has no \"colour\"");
   CHECK(what("[connection.prod]\nadress = \"a\"") == "/home/ann/config.toml:2: [connection.prod] has no \"adress\"");
+  CHECK_THAT(what("connection = 3"),
+             Catch::StartsWith("/home/ann/config.toml:1: connection must be a table: write [connection.NAME]"));
   CHECK(what("[connection]\nprod = \"a\"") ==
         "/home/ann/config.toml:2: \"prod\" is a section: write [connection.prod]");
 }
