@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "cluster/supervisor/machine_agent.hpp"
 #include "cluster/supervisor/machines.hpp"
@@ -59,6 +60,14 @@ class MachinesFixture : public FabricFixture {
     if (machines) connect(name);
     settle();
     return *machine;
+  }
+
+  /// A fabric on these machines with two nodes each; the first one leads.
+  void begin(const std::vector<std::string>& names) {
+    add(names.front());
+    lead(names.front());
+    for (std::size_t i = 1; i < names.size(); ++i) add(names[i]);
+    wait_until_level(2 * names.size());
   }
 
   /// `leader` is one of the machines; the others are linked to it.

@@ -17,10 +17,7 @@ bool has_started(const MachinesFixture& fixture, const std::string& node) {
 
 TEST_CASE("machines: a rolling restart starts no node on a machine that goes meanwhile", "[cluster]") {
   MachinesFixture fixture;
-  fixture.add("oak");
-  fixture.lead("oak");
-  fixture.add("elm");
-  fixture.wait_until_level(4);
+  fixture.begin({"oak", "elm"});
   fixture.pass(std::chrono::minutes(1));
   fixture.never_done.insert(fixture.node(3).pid);
   static_cast<void>(fixture.request("restart", R"({"rolling":true})"));
@@ -142,11 +139,7 @@ TEST_CASE("machines: a node that was drained stays away after a rolling restart,
 TEST_CASE("machines: a rolling restart is ended by the next leader, and no older node gets a shard that a newer had",
           "[cluster]") {
   MachinesFixture fixture;
-  fixture.add("oak");
-  fixture.lead("oak");
-  fixture.add("elm");
-  fixture.add("ash");
-  fixture.wait_until_level(6);
+  fixture.begin({"oak", "elm", "ash"});
   fixture.pass(std::chrono::minutes(1));
   FakeNode& slow = fixture.node(3);
   fixture.never_done.insert(slow.pid);
@@ -171,10 +164,7 @@ TEST_CASE("machines: a rolling restart is ended by the next leader, and no older
 
 TEST_CASE("machines: a module that comes after another restart is newer than the one of that restart", "[cluster]") {
   MachinesFixture fixture;
-  fixture.add("oak");
-  fixture.lead("oak");
-  fixture.add("elm");
-  fixture.wait_until_level(4);
+  fixture.begin({"oak", "elm"});
   const auto slow = fixture.request("restart", R"({"rolling":true,"module":"of elm","address":"/elm"})");
   REQUIRE(fixture.fetches.size() == 1);
   const auto quick = fixture.request("restart", R"({"rolling":true})");

@@ -4,14 +4,11 @@
 #include <catch2/catch.hpp>
 
 #include "cluster/supervisor/fabric_trail.hpp"
-#include "cluster/supervisor/line_splitter.hpp"
 #include "cluster/supervisor/takeover.hpp"
 #include "support/machines_fixture.hpp"
 
 namespace epic::cluster::test {
 namespace {
-
-constexpr std::size_t kKeptMax = KeptMessages<protocol::FromMachine>::kCountMax;
 
 std::size_t count_starts(const MachinesFixture& fixture) { return fixture.host.spawned.size(); }
 
@@ -45,165 +42,10 @@ TEST_CASE("machines: nodes of a machine that joins get shards, and have numbers 
   CHECK(fixture.setups == 1);
 }
 
-TEST_CASE("machines: a broken link ends nothing, and what was said meanwhile arrives later, once", "[cluster]") {
-  MachinesFixture fixture;
-  fixture.add("oak");
-  fixture.lead("oak");
-  fixture.add("elm");
-  fixture.wait_until_level(4);
-  const std::size_t starts = count_starts(fixture);
-
-  fixture.cut("elm");
-  fixture.node(3).events.on_log("2023-11-14T22:13:20.000Z info - said without a link");
-  fixture.pass(std::chrono::minutes(1));  // longer than a node may be silent
-  CHECK(count_starts(fixture) == starts);
-  CHECK_FALSE(fixture.log.contains("said without a link"));
-
-  fixture.connect("elm");
-  fixture.connect("elm");  // a second link replaces the first
-  fixture.pass(std::chrono::minutes(1));
-  CHECK(count_starts(fixture) == starts);
-  const std::size_t first = fixture.log.find("said without a link");
-  REQUIRE(first != std::string::npos);
-  CHECK(fixture.log.find("said without a link", first + 1) == std::string::npos);
-  fixture.wait_until_level(4);
-}
-
-TEST_CASE("machines: a node that ends while there is no link is started again when there is one", "[cluster]") {
-  MachinesFixture fixture;
-  fixture.add("oak");
-  fixture.lead("oak");
-  fixture.add("elm");
-  fixture.wait_until_level(4);
-
-  fixture.cut("elm");
-  fixture.die(fixture.node(3), SIGSEGV);
-  fixture.pass(std::chrono::seconds(10));
-  CHECK(fixture.ps().nodes.at(2).state == "silent");
-
-  fixture.connect("elm");
-  fixture.wait_until([&] { return fixture.ps().nodes.at(2).restarts == 1; });
-  fixture.wait_until_level(4);
-}
-
-TEST_CASE("machines: a node that ends after it has written more than its machine keeps is started again", "[cluster]") {
-  MachinesFixture fixture;
-  fixture.add("oak");
-  fixture.lead("oak");
-  fixture.add("elm");
-  fixture.wait_until_level(4);
-
-  fixture.cut("elm");
-  for (std::size_t i = 0; i <= kKeptMax; ++i) fixture.node(3).events.on_output("said without a link");
-  fixture.die(fixture.node(3), SIGSEGV);
-  fixture.connect("elm");
-  fixture.wait_until([&] { return fixture.ps().nodes.at(2).restarts == 1; });
-  fixture.wait_until_level(4);
-  CHECK_THAT(fixture.log, Catch::Contains("Lines lost here because the link to the leader was down or too slow: "));
-}
-
-TEST_CASE("machines: what is said while the leader is too slow for the log arrives, also over the next link",
-          "[cluster]") {
-  MachinesFixture fixture;
-  fixture.add("oak");
-  fixture.lead("oak");
-  fixture.add("elm");
-  fixture.wait_until_level(4);
-
-  for (std::size_t i = 0; i < kKeptMax + 100; ++i) fixture.node(3).events.on_output("a flood");
-  fixture.pass(std::chrono::seconds(1));
-  fixture.node(3).events.on_output("the last words");
-  fixture.cut("elm");
-  fixture.pass(std::chrono::seconds(1));
-  CHECK_FALSE(fixture.log.contains("the last words"));
-  fixture.connect("elm");
-  CHECK(fixture.log.contains("the last words"));
-  CHECK_THAT(fixture.log, Catch::Contains("Lines lost here because the link to the leader was down or too slow: "));
-}
-
-TEST_CASE("machines: long lines count by their bytes, and only lines are dropped", "[cluster]") {
-  MachinesFixture fixture;
-  MachineAgent& agent = *fixture.add("elm").agent;
-  std::size_t lines = 0;
-  std::size_t ends = 0;
-  agent.connect("oak", [&](const protocol::FromMachine& message) {
-    if (std::holds_alternative<protocol::NodeWrote>(message)) ++lines;
-    if (std::holds_alternative<protocol::NodeEnded>(message)) ++ends;
-  });
-  agent.on_message(protocol::Welcome{.fabric_id = "/arena/1"});
-  agent.on_message(protocol::SpawnNode{.process = protocol::ProcessId{7}, .arguments = {"node-1", "arena"}});
-  const std::string line(LineSplitter::kLineBytesMax, 'x');
-  constexpr std::size_t kRoom = KeptMessages<protocol::FromMachine>::kTextBytesMax / LineSplitter::kLineBytesMax;
-  for (std::size_t i = 0; i < kRoom + 10; ++i) fixture.host.spawned.back()->events.on_output(line);
-  CHECK(lines == kRoom);
-
-  fixture.die(*fixture.host.spawned.back(), SIGSEGV);
-  CHECK(lines == kRoom + 1);  // how many were lost
-  CHECK(ends == 1);
-}
-
-TEST_CASE("machines: an order for a process that has ended is answered with its end", "[cluster]") {
-  MachinesFixture fixture;
-  MachineAgent& agent = *fixture.add("elm").agent;
-  std::vector<protocol::ProcessId> ended;
-  agent.connect("oak", [&](const protocol::FromMachine& message) {
-    if (const auto* end = std::get_if<protocol::NodeEnded>(&message)) ended.push_back(end->process);
-  });
-  agent.on_message(protocol::Welcome{.fabric_id = "/arena/1"});
-  agent.on_message(protocol::SignalNode{.process = protocol::ProcessId{7}, .number = SIGKILL});
-  agent.on_message(protocol::ToldNode{protocol::ProcessId{8}, protocol::RunSetup{}});
-  CHECK(ended == std::vector{protocol::ProcessId{7}, protocol::ProcessId{8}});
-}
-
-TEST_CASE("machines: a node is refused what its machine does not take, and everything else is still sent",
-          "[cluster]") {
-  FakeHost host;
-  Machines machines(host, "oak");
-  machines.on_key("elm");
-  std::size_t received = 0;
-  std::size_t signals = 0;
-  const auto greet = [&] {
-    protocol::Hello hello;
-    hello.machine = "elm";
-    hello.leader = "oak";
-    hello.received = received;
-    return machines
-        .greet(hello,
-               [&](const protocol::ToMachine& message) {
-                 if (std::holds_alternative<protocol::Welcome>(message)) return;
-                 ++received;
-                 if (std::holds_alternative<protocol::SignalNode>(message)) ++signals;
-               })
-        .value();
-  };
-  Machines::Events events;
-  events.on_arrived = [](const protocol::Hello&) {};
-  machines.open("/arena/1", std::move(events));
-  const auto link = greet();
-  const auto node = machines.spawn("elm", {"node-1", "arena"}, {});
-  std::size_t told = 0;
-  while (node->try_send(protocol::RunSetup{})) ++told;
-  CHECK(received == told + 2);  // after the notes and the order to start it
-  node->kill();
-  const auto second = machines.spawn("elm", {"node-2", "arena"}, {});
-  CHECK(second->try_send(protocol::Configure{}));
-  CHECK(received == told + 5);
-  CHECK(signals == 1);
-
-  machines.on_link_lost("elm", link);
-  node->kill();
-  CHECK(signals == 1);
-  static_cast<void>(greet());
-  CHECK(signals == 2);
-}
-
 TEST_CASE("machines: when a machine's key is gone its shards go to the others, and its nodes are forgotten",
           "[cluster]") {
   MachinesFixture fixture;
-  fixture.add("oak");
-  fixture.lead("oak");
-  fixture.add("elm");
-  fixture.wait_until_level(4);
+  fixture.begin({"oak", "elm"});
   const std::size_t starts = count_starts(fixture);
 
   fixture.lose("elm");
@@ -264,11 +106,7 @@ TEST_CASE("machines: one that has its state elsewhere is refused, and the fabric
 TEST_CASE("machines: the next leader goes on with the nodes that live, and gives away what the others had",
           "[cluster]") {
   MachinesFixture fixture;
-  fixture.add("oak");
-  fixture.lead("oak");
-  fixture.add("elm");
-  fixture.add("ash");
-  fixture.wait_until_level(6);
+  fixture.begin({"oak", "elm", "ash"});
   fixture.pass(std::chrono::minutes(1));
   const auto before = epochs(fixture);
   const auto rows = fixture.store.shards().value();
@@ -319,11 +157,7 @@ TEST_CASE("machines: the next leader knows from whom shards come, though their m
 
 TEST_CASE("machines: a move that a leader has begun is ended by the next", "[cluster]") {
   MachinesFixture fixture;
-  fixture.add("oak");
-  fixture.lead("oak");
-  fixture.add("elm");
-  fixture.add("ash");
-  fixture.wait_until_level(6);
+  fixture.begin({"oak", "elm", "ash"});
   fixture.pass(std::chrono::minutes(1));
   FakeNode& slow = fixture.node(3);
   fixture.never_done.insert(slow.pid);
@@ -360,10 +194,7 @@ TEST_CASE("machines: a move that a leader has begun is ended by the next", "[clu
 
 TEST_CASE("machines: an entity in quarantine stays there under the next leader", "[cluster]") {
   MachinesFixture fixture;
-  fixture.add("oak");
-  fixture.lead("oak");
-  fixture.add("elm");
-  fixture.wait_until_level(4);
+  fixture.begin({"oak", "elm"});
   const auto die = [&] {
     fixture.node(3).crash = Crash{.entity = "Bomb/x", .method = "poke", .frames = {}, .source = Crash::Source::turn};
     fixture.exit(fixture.node(3), 3);
@@ -546,10 +377,7 @@ TEST_CASE("machines: what is asked about nodes before there are any is refused, 
 
 TEST_CASE("machines: a deposed leader says nothing more", "[cluster]") {
   MachinesFixture fixture;
-  fixture.add("oak");
-  fixture.lead("oak");
-  fixture.add("elm");
-  fixture.wait_until_level(4);
+  fixture.begin({"oak", "elm"});
   const auto maps = fixture.maps;
 
   fixture.fabric->depose({"its lease has ended.", {}, {}});
